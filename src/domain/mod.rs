@@ -1,0 +1,12 @@
+//! Plain values that every floor shares: hashes, torrents, peers, events, errors.
+//!
+//! Nothing here does I/O, reads the clock or knows an API's JSON.
+
+pub mod bitfield;
+pub mod error;
+pub mod event;
+pub mod hash;
+pub mod metadata;
+pub mod peer;
+pub mod remote_tracker;
+pub mod torrent;

@@ -1,0 +1,58 @@
+//! A connection: the engine's link to one peer of a torrent.
+
+use std::net::SocketAddr;
+
+/// One connected peer as the engine sees it now. Rates are payload bytes/s.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Peer {
+    /// Where it is.
+    pub address: SocketAddr,
+    /// The 20 bytes it calls itself (BEP 20).
+    pub id: [u8; 20],
+    /// Its client's name, lossy UTF-8, at most 256 bytes (rule F13).
+    pub client: String,
+    /// Its share of the torrent, 0 to 1.
+    pub progress: f32,
+    /// Bytes/s we receive from it.
+    pub download_rate: u32,
+    /// Bytes/s we send to it.
+    pub upload_rate: u32,
+    /// Bytes received from it over this connection.
+    pub downloaded_bytes: u64,
+    /// Bytes sent to it over this connection.
+    pub uploaded_bytes: u64,
+    /// Where we learned of it: libtorrent's bits tracker 1, dht 2, pex 4, lsd 8, resume 16,
+    /// incoming 32.
+    pub source: u32,
+    /// libtorrent's peer flags as they are.
+    pub flags: u32,
+    /// 0 BitTorrent over TCP or uTP, 1 web seed, 2 http seed.
+    pub connection_kind: u32,
+    /// What the flags say, in words.
+    pub state: PeerState,
+}
+
+/// The choke protocol's state and roles of a connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PeerState {
+    /// We want pieces it has.
+    pub we_are_interested: bool,
+    /// We do not serve it now.
+    pub we_choke: bool,
+    /// It wants pieces we have.
+    pub is_interested: bool,
+    /// It does not serve us now.
+    pub chokes_us: bool,
+    /// We opened the connection.
+    pub is_outgoing: bool,
+    /// It has every piece.
+    pub is_seed: bool,
+    /// It told that it wants nothing (BEP 21).
+    pub is_upload_only: bool,
+    /// It has not answered requests for a while.
+    pub is_snubbed: bool,
+    /// Unchoked to try it out.
+    pub is_optimistic: bool,
+    /// Over uTP.
+    pub is_utp: bool,
+}

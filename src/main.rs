@@ -1,0 +1,3 @@
+//! The `cove` program.
+
+fn main() {}
