@@ -13,3 +13,4 @@
 //! | 5 | [`app`] | configuration, command line, start and stop |
 
 pub mod domain;
+pub mod engine;

@@ -1,0 +1,4 @@
+//! libtorrent, behind one handle.
+
+pub(crate) mod ffi;
+pub(crate) mod waker;

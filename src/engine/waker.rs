@@ -1,0 +1,76 @@
+//! What C++ may call: a waker for the engine thread and a progress meter for hashing.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::SyncSender;
+use std::sync::mpsc::TrySendError;
+
+/// Tells the engine thread that alerts wait. Lives on libtorrent's network thread.
+pub(crate) struct Waker {
+    pending: Arc<AtomicBool>,
+    ring: Box<dyn Fn() + Send + Sync>,
+}
+
+impl Waker {
+    /// A waker that puts `message` into `queue`, at most once until `pending` is cleared.
+    ///
+    /// A full queue is fine: the engine thread drains alerts after every message anyway.
+    pub(crate) fn new<M: Send + 'static>(
+        queue: SyncSender<M>,
+        pending: Arc<AtomicBool>,
+        message: fn() -> M,
+    ) -> Self {
+        let ring = move || match queue.try_send(message()) {
+            Ok(()) | Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {}
+        };
+        Self { pending, ring: Box::new(ring) }
+    }
+
+    /// Wakes the engine thread; one atomic operation when it is awake already.
+    pub(crate) fn wake(&self) {
+        if !self.pending.swap(true, Ordering::AcqRel) {
+            (self.ring)();
+        }
+    }
+}
+
+/// How far hashing is, and whether it should go on.
+#[derive(Clone, Default)]
+pub(crate) struct Progress {
+    shared: Arc<ProgressState>,
+}
+
+#[derive(Default)]
+struct ProgressState {
+    done: AtomicU32,
+    total: AtomicU32,
+    is_cancelled: AtomicBool,
+}
+
+impl Progress {
+    /// Notes `done` of `total` pieces; false when the work should stop.
+    pub(crate) fn report(&self, done: u32, total: u32) -> bool {
+        self.shared.done.store(done, Ordering::Relaxed);
+        self.shared.total.store(total, Ordering::Relaxed);
+        !self.shared.is_cancelled.load(Ordering::Relaxed)
+    }
+
+    /// Pieces hashed and pieces in all; (0, 0) before the first.
+    pub(crate) fn pieces(&self) -> (u32, u32) {
+        (self.shared.done.load(Ordering::Relaxed), self.shared.total.load(Ordering::Relaxed))
+    }
+
+    /// Makes the next report stop the work.
+    pub(crate) fn cancel(&self) {
+        self.shared.is_cancelled.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Only these two cross threads.
+const _: () = {
+    const fn crosses_threads<T: Send + Sync>() {}
+    crosses_threads::<Waker>();
+    crosses_threads::<Progress>();
+};
