@@ -51,7 +51,9 @@ impl Metadata {
         if have.is_full() {
             return file.size_bytes;
         }
-        let Some((first, last)) = self.pieces_of(file) else { return 0 };
+        let Some((first, last)) = self.pieces_of(file) else {
+            return 0;
+        };
         let length = u64::from(self.piece_length);
         let end = file.offset_bytes + file.size_bytes;
         (first..=last)
@@ -76,12 +78,19 @@ mod tests {
             offset_bytes,
             is_padding: false,
         };
-        let metadata = Metadata { piece_length: 10, piece_count: 3, ..Metadata::default() };
+        let metadata = Metadata {
+            piece_length: 10,
+            piece_count: 3,
+            ..Metadata::default()
+        };
         let mut have = Bitfield::from_bytes(Vec::new(), 3);
         have.set(1);
         assert_eq!(metadata.verified_bytes(&file(5, 20), &have), 10);
         assert_eq!(metadata.verified_bytes(&file(15, 10), &have), 5);
         assert_eq!(metadata.verified_bytes(&file(10, 0), &have), 0);
-        assert_eq!(metadata.verified_bytes(&file(5, 20), &Bitfield::full(3)), 20);
+        assert_eq!(
+            metadata.verified_bytes(&file(5, 20), &Bitfield::full(3)),
+            20
+        );
     }
 }

@@ -4,9 +4,19 @@
 //! and that comes back in each alert; handles never leave C++. Whatever may throw is `Result`;
 //! text is lossy UTF-8; values cross by copy. The bridge translates and decides nothing.
 
-#![expect(unsafe_code, reason = "cxx expands to foreign calls; one Send is argued below")]
-#![expect(missing_docs, reason = "the macro drops docs of shared fields; comments stand instead")]
-#![allow(clippy::all, reason = "generated code")]
+#![expect(
+    unsafe_code,
+    reason = "cxx expands to foreign calls; one Send is argued below"
+)]
+#![expect(
+    missing_docs,
+    reason = "the macro drops docs of shared fields; comments stand instead"
+)]
+#![allow(clippy::all, unreachable_pub, reason = "generated code")]
+#![allow(
+    dead_code,
+    reason = "the bridge is complete before everything has a caller"
+)]
 
 use crate::engine::waker::Progress;
 use crate::engine::waker::Waker;
@@ -93,8 +103,8 @@ pub(crate) mod bridge {
     #[derive(Debug, Clone)]
     struct AddOptions {
         save_path: String,
-        name: String,               // empty: as parsed
-        file_priorities: Vec<u8>,   // empty: as parsed
+        name: String,                // empty: as parsed
+        file_priorities: Vec<u8>,    // empty: as parsed
         trackers: Vec<TrackerEntry>, // added to those parsed, duplicates skipped
         is_paused: bool,
         is_auto_managed: bool,
@@ -103,11 +113,11 @@ pub(crate) mod bridge {
         disable_dht: bool,
         disable_lsd: bool,
         disable_pex: bool,
-        download_limit: i32,        // bytes/s, 0 = none
-        upload_limit: i32,          // bytes/s, 0 = none
-        max_connections: i32,       // -1 = none
-        max_uploads: i32,           // -1 = none
-        added_at: i64,              // Unix seconds, 0: as parsed
+        download_limit: i32,  // bytes/s, 0 = none
+        upload_limit: i32,    // bytes/s, 0 = none
+        max_connections: i32, // -1 = none
+        max_uploads: i32,     // -1 = none
+        added_at: i64,        // Unix seconds, 0: as parsed
     }
 
     /// Torrent flags that may be changed on a running torrent.
@@ -285,6 +295,13 @@ pub(crate) mod bridge {
         is_utp: bool,
     }
 
+    /// What a session is made with beside its settings.
+    #[derive(Debug, Clone)]
+    struct SessionOptions {
+        cove_disk: bool,  // our own disk back end instead of libtorrent's
+        utp_to_lan: bool, // false: a uTP connection to the local network is redone over TCP
+    }
+
     /// A statistic of the session: its name, its index in `Batch::stats`, counter or gauge.
     #[derive(Debug, Clone)]
     struct StatName {
@@ -332,8 +349,11 @@ pub(crate) mod bridge {
         fn describe(self: &AddParams) -> Result<Description>;
         fn set_options(self: Pin<&mut AddParams>, options: &AddOptions) -> Result<()>;
         /// Pause and queue state only, for a torrent loaded from the store.
-        fn set_running(self: Pin<&mut AddParams>, is_paused: bool, is_auto_managed: bool)
-        -> Result<()>;
+        fn set_running(
+            self: Pin<&mut AddParams>,
+            is_paused: bool,
+            is_auto_managed: bool,
+        ) -> Result<()>;
         /// Forgets which pieces are there, so that adding checks them all.
         fn forget_pieces(self: Pin<&mut AddParams>) -> Result<()>;
         /// Says that every piece is there and verified: for data that was hashed a moment ago.
@@ -346,10 +366,9 @@ pub(crate) mod bridge {
 
         /// The running session.
         type Session;
-        /// `cove_disk`: our own disk back end instead of libtorrent's.
         fn new_session(
             settings: &[Setting],
-            cove_disk: bool,
+            options: &SessionOptions,
             waker: Box<Waker>,
         ) -> Result<UniquePtr<Session>>;
         /// libtorrent's version, such as `2.0.8.0`.

@@ -1,0 +1,479 @@
+//! The one thread that owns the sessions: takes commands, drains alerts, keeps time.
+//!
+//! libtorrent wakes us only when its queue goes from empty to non-empty, so the loop drains after
+//! every message and at least once a tick: a lost wake costs one tick, never a stall.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::Receiver;
+use std::sync::mpsc::RecvTimeoutError;
+use std::sync::mpsc::SyncSender;
+use std::time::Duration;
+use std::time::Instant;
+
+use cxx::UniquePtr;
+use tokio::sync::broadcast;
+use tokio::sync::mpsc;
+use tokio::sync::watch;
+
+use crate::domain::bitfield::Bitfield;
+use crate::domain::error::Error;
+use crate::domain::error::Result;
+use crate::domain::event::Event;
+use crate::domain::hash::TorrentId;
+use crate::domain::peer::Peer;
+use crate::domain::torrent::Status;
+use crate::domain::torrent::Torrent;
+use crate::engine::board::Board;
+use crate::engine::board::Token;
+use crate::engine::convert;
+use crate::engine::ffi::bridge;
+use crate::engine::message::Message;
+use crate::engine::message::Note;
+use crate::engine::message::Outcome;
+use crate::engine::message::Reply;
+use crate::engine::message::Saved;
+use crate::engine::message::Work;
+use crate::engine::prepared::Prepared;
+use crate::engine::prepared::refused;
+use crate::engine::settings::PreparedSession;
+use crate::engine::waker::Waker;
+
+/// How often changed statuses are asked for.
+const UPDATE_EVERY: Duration = Duration::from_secs(1);
+/// How soon they are asked for again when something is known to have changed.
+const UPDATE_SOON: Duration = Duration::from_millis(40);
+/// How often a torrent that ran out of space tries again (rule D6).
+pub(crate) const RETRY_EVERY: Duration = Duration::from_secs(20);
+
+/// A running session and its name.
+pub(crate) struct Slot {
+    pub(crate) name: Arc<str>,
+    pub(crate) session: UniquePtr<bridge::Session>,
+    pub(crate) pex: bool,
+}
+
+/// What the engine thread remembers of a torrent beside its row on the board.
+#[derive(Default)]
+pub(crate) struct Entry {
+    pub(crate) session: usize,
+    pub(crate) keep_on_failure: bool,
+    /// libtorrent does not have it: only the reason is shown.
+    pub(crate) is_shown_only: bool,
+    /// Something changed that the store does not have yet.
+    pub(crate) needs_save: bool,
+    /// It changed in a way that should not wait for the interval.
+    pub(crate) save_soon: bool,
+    pub(crate) save_metadata: bool,
+    pub(crate) is_saving: bool,
+    pub(crate) was_checked: bool,
+    pub(crate) saved_at: Option<Instant>,
+    /// Why libtorrent could not read or write; it shows no such error itself.
+    pub(crate) file_error: Option<String>,
+    pub(crate) logged_at: Option<Instant>,
+    pub(crate) limits: (u32, u32),
+}
+
+pub(crate) struct Actor {
+    pub(crate) slots: Vec<Slot>,
+    pub(crate) board: Arc<Board>,
+    pub(crate) events: broadcast::Sender<Event>,
+    pub(crate) listening: watch::Sender<Option<u16>>,
+    pub(crate) saved: mpsc::Sender<Saved>,
+    pub(crate) resume_interval: Duration,
+    pub(crate) torrents: HashMap<Token, Entry>,
+    pub(crate) waiting: HashMap<(Token, Outcome), Vec<Reply>>,
+    /// Saves asked for and not yet handed up.
+    pub(crate) saves_under_way: usize,
+    pub(crate) update_soon: bool,
+    pub(crate) retried_at: Instant,
+    updated_at: Instant,
+    next_token: Token,
+    wake_pending: Arc<AtomicBool>,
+}
+
+impl Actor {
+    pub(crate) fn new(
+        sessions: &[PreparedSession],
+        queue: SyncSender<Message>,
+        board: Arc<Board>,
+        events: broadcast::Sender<Event>,
+        listening: watch::Sender<Option<u16>>,
+        saved: mpsc::Sender<Saved>,
+        resume_interval: Duration,
+    ) -> Result<Self> {
+        let wake_pending = Arc::new(AtomicBool::new(false));
+        let start = |config: &PreparedSession| {
+            let pending = Arc::clone(&wake_pending);
+            let waker = Box::new(Waker::new(queue.clone(), pending, || Message::AlertsReady));
+            let session = bridge::new_session(&config.settings, config.cove_disk, waker);
+            session.map_err(refused).map(|session| Slot {
+                name: config.name.clone(),
+                session,
+            })
+        };
+        let slots = sessions.iter().map(start).collect::<Result<Vec<_>>>()?;
+        let now = Instant::now();
+        Ok(Self {
+            slots,
+            board,
+            events,
+            listening,
+            saved,
+            resume_interval,
+            torrents: HashMap::new(),
+            waiting: HashMap::new(),
+            saves_under_way: 0,
+            update_soon: false,
+            retried_at: now,
+            updated_at: now,
+            next_token: 1,
+            wake_pending,
+        })
+    }
+
+    /// Runs until told to stop.
+    pub(crate) fn run(mut self, inbox: &Receiver<Message>) {
+        loop {
+            let message = match inbox.recv_timeout(self.until_update()) {
+                Ok(message) => Some(message),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            match message {
+                Some(Message::Stop { limit, reply }) => {
+                    let outcome = self.stop(limit);
+                    let _ = reply.send(outcome);
+                    return;
+                }
+                Some(message) => self.obey(message),
+                None => {}
+            }
+            self.drain();
+            self.tick(Instant::now());
+        }
+    }
+
+    fn until_update(&self) -> Duration {
+        let wanted = if self.update_soon {
+            UPDATE_SOON
+        } else {
+            UPDATE_EVERY
+        };
+        wanted.saturating_sub(self.updated_at.elapsed())
+    }
+
+    fn tick(&mut self, now: Instant) {
+        if !self.until_update().is_zero() {
+            return;
+        }
+        self.updated_at = now;
+        self.update_soon = false;
+        if self.torrents.is_empty() {
+            return;
+        }
+        for slot in &mut self.slots {
+            note_failure("update", slot.session.pin_mut().post_updates());
+        }
+        self.retry_full_disks(now);
+        self.save_due(now);
+    }
+
+    /// Takes everything that waits in every session, in order.
+    pub(crate) fn drain(&mut self) {
+        self.wake_pending.store(false, Ordering::Release);
+        for index in 0..self.slots.len() {
+            let mut batch = bridge::Batch::default();
+            note_failure(
+                "drain",
+                self.slots[index].session.pin_mut().drain(&mut batch),
+            );
+            self.apply(batch);
+        }
+        self.board.announce();
+    }
+
+    fn obey(&mut self, message: Message) {
+        match message {
+            Message::AlertsReady | Message::Stop { .. } => {}
+            Message::Add {
+                prepared,
+                session,
+                keep_on_failure,
+                reply,
+            } => {
+                self.add(*prepared, &session, keep_on_failure, reply);
+            }
+            Message::Show { row } => self.show(*row),
+            Message::Run { id, work, reply } => {
+                let _ = reply.send(self.run_work(id, work).map(drop));
+                self.update_soon = true;
+            }
+            Message::Await {
+                id,
+                outcome: Outcome::Removed,
+                reply,
+                ..
+            } if self.is_shown_only(id) => {
+                self.board
+                    .token(id)
+                    .into_iter()
+                    .for_each(|token| self.removed(token));
+                let _ = reply.send(Ok(()));
+            }
+            Message::Await {
+                id,
+                work,
+                outcome,
+                reply,
+            } => match self.run_work(id, work) {
+                Ok(token) => self
+                    .waiting
+                    .entry((token, outcome))
+                    .or_default()
+                    .push(reply),
+                Err(error) => drop(reply.send(Err(error))),
+            },
+            Message::Resume {
+                id,
+                auto_managed,
+                reply,
+            } => {
+                let _ = reply.send(self.resume(id, auto_managed));
+            }
+            Message::Note { id, note } => self.note(id, note),
+            Message::Save { id, reply } => self.save_for(id, reply),
+            Message::Peers { id, reply } => drop(reply.send(self.peers(id))),
+        }
+    }
+
+    fn add(
+        &mut self,
+        prepared: Prepared,
+        session: &str,
+        keep_on_failure: bool,
+        reply: Option<Reply>,
+    ) {
+        let token = self.next_token;
+        self.next_token += 1;
+        let index = self
+            .slots
+            .iter()
+            .position(|slot| *slot.name == *session)
+            .unwrap_or(0);
+        let row = row_of(&prepared, Arc::clone(&self.slots[index].name));
+        let id = row.id;
+        if !self.board.insert(token, row) {
+            answer(
+                reply,
+                Err(Error::conflict(format!("torrent {id} is there already"))),
+            );
+            return;
+        }
+        let entry = Entry {
+            session: index,
+            keep_on_failure,
+            ..Entry::default()
+        };
+        self.torrents.insert(token, entry);
+        if let Some(reply) = reply {
+            self.waiting
+                .entry((token, Outcome::Added))
+                .or_default()
+                .push(reply);
+        }
+        let added = self.slots[index]
+            .session
+            .pin_mut()
+            .add(prepared.params, token);
+        if let Err(error) = added {
+            self.add_failed(token, error.what());
+        }
+        self.update_soon = true;
+    }
+
+    fn show(&mut self, row: Torrent) {
+        let token = self.next_token;
+        self.next_token += 1;
+        if self.board.insert(token, row) {
+            self.torrents.insert(
+                token,
+                Entry {
+                    is_shown_only: true,
+                    ..Entry::default()
+                },
+            );
+        }
+    }
+
+    fn is_shown_only(&self, id: TorrentId) -> bool {
+        let entry = self
+            .board
+            .token(id)
+            .and_then(|token| self.torrents.get(&token));
+        entry.is_some_and(|entry| entry.is_shown_only)
+    }
+
+    /// Calls the session that owns `id`.
+    fn run_work(&mut self, id: TorrentId, work: Work) -> Result<Token> {
+        let token = self.board.token(id).ok_or_else(|| unknown(id))?;
+        let slot = self.torrents.get(&token).map_or(0, |entry| entry.session);
+        work(self.slots[slot].session.pin_mut(), token).map_err(refused)?;
+        Ok(token)
+    }
+
+    fn resume(&mut self, id: TorrentId, auto_managed: bool) -> Result<()> {
+        let token = self.run_work(
+            id,
+            Box::new(move |mut session, token| {
+                session.as_mut().clear_error(token)?;
+                session
+                    .as_mut()
+                    .set_flag(token, bridge::Flag::UploadMode, false)?;
+                session
+                    .as_mut()
+                    .set_flag(token, bridge::Flag::AutoManaged, auto_managed)?;
+                session.resume(token)
+            }),
+        )?;
+        if let Some(entry) = self.torrents.get_mut(&token) {
+            entry.file_error = None;
+        }
+        self.board.update(token, |row| row.status.error.clear());
+        self.update_soon = true;
+        Ok(())
+    }
+
+    fn note(&mut self, id: TorrentId, note: Note) {
+        let Some(token) = self.board.token(id) else {
+            return;
+        };
+        if let (Note::Limits { download, upload }, Some(entry)) =
+            (&note, self.torrents.get_mut(&token))
+        {
+            entry.limits = (*download, *upload);
+        }
+        self.board.update(token, |row| match note {
+            Note::FilePriorities(priorities) => row.file_priorities = priorities.into(),
+            Note::Limits { download, upload } => {
+                row.status.download_limit = download;
+                row.status.upload_limit = upload;
+            }
+            Note::TrackerAdded(url) => add_tracker_row(row, &url),
+            Note::TrackerRemoved(url) => {
+                row.trackers = row
+                    .trackers
+                    .iter()
+                    .filter(|tracker| tracker.url != url)
+                    .cloned()
+                    .collect();
+            }
+        });
+        self.board.announce();
+    }
+
+    fn peers(&self, id: TorrentId) -> Result<Vec<Peer>> {
+        let token = self.board.token(id).ok_or_else(|| unknown(id))?;
+        let slot = self.torrents.get(&token).map_or(0, |entry| entry.session);
+        let peers = self.slots[slot].session.peers(token).map_err(refused)?;
+        Ok(peers.iter().filter_map(convert::peer).collect())
+    }
+
+    /// A torrent that libtorrent did not take: gone, or shown with the reason when it is of the
+    /// store (rule D4: its data stays untouched and the user sees why).
+    pub(crate) fn add_failed(&mut self, token: Token, why: &str) {
+        let keep = self
+            .torrents
+            .get(&token)
+            .is_some_and(|entry| entry.keep_on_failure);
+        if keep {
+            if let Some(entry) = self.torrents.get_mut(&token) {
+                entry.is_shown_only = true;
+            }
+            self.board
+                .update(token, |row| row.status.error = why.to_owned());
+        } else {
+            self.torrents.remove(&token);
+            self.board.remove(token);
+        }
+        self.finish(token, Outcome::Added, &Err(Error::invalid(why.to_owned())));
+    }
+
+    /// Answers everybody who waits for `outcome`.
+    pub(crate) fn finish(&mut self, token: Token, outcome: Outcome, result: &Result<()>) {
+        for reply in self.waiting.remove(&(token, outcome)).unwrap_or_default() {
+            let _ = reply.send(result.clone());
+        }
+    }
+
+    /// The session that owns `token`.
+    pub(crate) fn session_of(
+        &mut self,
+        token: Token,
+    ) -> Option<std::pin::Pin<&mut bridge::Session>> {
+        let slot = self.torrents.get(&token)?.session;
+        Some(self.slots[slot].session.pin_mut())
+    }
+}
+
+fn row_of(prepared: &Prepared, session: Arc<str>) -> Torrent {
+    Torrent {
+        id: prepared.hashes.id(),
+        hashes: prepared.hashes,
+        session,
+        name: Arc::clone(&prepared.name),
+        save_path: Arc::clone(&prepared.save_path),
+        metadata: prepared.metadata.clone(),
+        file_priorities: prepared.file_priorities.as_slice().into(),
+        pieces: Arc::new(Bitfield::default()),
+        trackers: prepared.trackers.as_slice().into(),
+        status: Status {
+            added_at: prepared.added_at,
+            wanted_bytes: prepared
+                .metadata
+                .as_ref()
+                .map_or(0, |metadata| metadata.total_bytes),
+            availability: -1.0,
+            scrape_seeds: -1,
+            scrape_leeches: -1,
+            queue_position: -1,
+            ..Status::default()
+        },
+        revision: 0,
+    }
+}
+
+fn add_tracker_row(row: &mut Torrent, url: &str) {
+    if row.trackers.iter().any(|tracker| tracker.url == url) {
+        return;
+    }
+    let tier = row
+        .trackers
+        .last()
+        .map_or(0, |last| last.tier.saturating_add(1));
+    let entry = bridge::TrackerEntry {
+        url: url.to_owned(),
+        tier,
+    };
+    let added = convert::trackers(&[entry]);
+    row.trackers = row.trackers.iter().cloned().chain(added).collect();
+}
+
+fn unknown(id: TorrentId) -> Error {
+    Error::not_found(format!("there is no torrent {id}"))
+}
+
+fn answer(reply: Option<Reply>, result: Result<()>) {
+    if let Some(reply) = reply {
+        let _ = reply.send(result);
+    }
+}
+
+/// A session call that failed though nothing should make it: logged, and life goes on.
+pub(crate) fn note_failure(what: &str, outcome: std::result::Result<(), cxx::Exception>) {
+    if let Err(error) = outcome {
+        tracing::error!(what, error = error.what(), "libtorrent refused a call");
+    }
+}

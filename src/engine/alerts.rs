@@ -1,0 +1,403 @@
+//! Alerts to changes of the board, events and answers.
+
+use std::sync::Arc;
+use std::time::Duration;
+use std::time::Instant;
+
+use crate::domain::bitfield::Bitfield;
+use crate::domain::error::Error;
+use crate::domain::event::Event;
+use crate::domain::hash::TorrentId;
+use crate::domain::remote_tracker::RemoteTracker;
+use crate::domain::remote_tracker::TrackerState;
+use crate::domain::torrent::Torrent;
+use crate::engine::actor::Actor;
+use crate::engine::actor::RETRY_EVERY;
+use crate::engine::actor::note_failure;
+use crate::engine::board::Token;
+use crate::engine::convert;
+use crate::engine::ffi::bridge;
+use crate::engine::ffi::bridge::Alert;
+use crate::engine::ffi::bridge::AlertKind;
+use crate::engine::message::Outcome;
+
+/// At most one log line a torrent in this time about files it cannot use (rule D8).
+const LOG_EVERY: Duration = Duration::from_secs(60);
+/// errno values that mean the disk is full: ENOSPC and EDQUOT.
+const DISK_FULL: [i64; 2] = [28, 122];
+
+impl Actor {
+    /// Everything that one drain brought, in order.
+    pub(crate) fn apply(&mut self, batch: bridge::Batch) {
+        for alert in batch.alerts {
+            self.apply_alert(alert);
+        }
+        for status in batch.statuses {
+            self.apply_status(&status);
+        }
+    }
+
+    fn apply_alert(&mut self, alert: Alert) {
+        let token = alert.token;
+        match alert.kind {
+            AlertKind::Added => self.added(token),
+            AlertKind::AddFailed => self.add_failed(token, &alert.text),
+            AlertKind::Removed => self.removed(token),
+            AlertKind::MetadataReceived => self.metadata_received(token),
+            AlertKind::Checked => self.checked(token),
+            AlertKind::Finished => self.finished(token),
+            AlertKind::StateChanged | AlertKind::Resumed => self.changed(token),
+            AlertKind::Paused => {
+                self.board.update(token, |row| row.status.is_paused = true);
+                self.changed(token);
+                self.finish(token, Outcome::Paused, &Ok(()));
+            }
+            AlertKind::PieceFinished => self.piece_finished(token, alert.number),
+            AlertKind::ResumeData => self.resume_data(token, alert.data, alert.metadata),
+            AlertKind::ResumeFailed => self.resume_failed(token, &alert.text, alert.number == 1),
+            AlertKind::FileError | AlertKind::TorrentError => self.file_error(&alert),
+            AlertKind::Moved | AlertKind::MoveFailed => self.moved(&alert),
+            AlertKind::Renamed | AlertKind::RenameFailed => self.renamed(&alert),
+            AlertKind::FilesPrioritized => {
+                self.finish(token, Outcome::Prioritized, &Ok(()));
+                self.save_soon(token);
+            }
+            AlertKind::TrackerAnnounce
+            | AlertKind::TrackerReply
+            | AlertKind::TrackerWarning
+            | AlertKind::TrackerError
+            | AlertKind::ScrapeReply => self.tracker(&alert),
+            _ => self.session_alert(&alert),
+        }
+    }
+
+    fn session_alert(&mut self, alert: &Alert) {
+        match alert.kind {
+            AlertKind::ListenSucceeded if alert.path == "tcp" => {
+                let port = u16::try_from(alert.number).ok();
+                tracing::info!(address = %alert.text, port, "listening for peers");
+                self.listening.send_if_modified(|seen| {
+                    let first = seen.unwrap_or(0) == 0;
+                    *seen = if first { port } else { *seen };
+                    first
+                });
+            }
+            AlertKind::ListenFailed => {
+                tracing::error!(interface = %alert.path, port = alert.more, error = %alert.text,
+                    "cannot listen for peers; free the port or change client.listen");
+                self.tell(Event::Trouble(format!(
+                    "cannot listen for peers: {}",
+                    alert.text
+                )));
+                self.listening
+                    .send_if_modified(|seen| seen.is_none().then(|| *seen = Some(0)).is_some());
+            }
+            AlertKind::Dropped => self.resynchronise(&alert.text),
+            AlertKind::SessionError | AlertKind::MetadataFailed => {
+                tracing::warn!(error = %alert.text, "libtorrent reports an error");
+            }
+            _ => {}
+        }
+    }
+
+    /// Alerts were lost: ask for every status, and save what might have missed its save.
+    fn resynchronise(&mut self, lost: &str) {
+        tracing::warn!(
+            lost,
+            "libtorrent dropped alerts; asking for every status again"
+        );
+        for slot in &mut self.slots {
+            note_failure("resynchronise", slot.session.pin_mut().post_all());
+        }
+        self.saves_under_way = 0;
+        for entry in self.torrents.values_mut() {
+            entry.is_saving = false;
+            entry.needs_save = true;
+            entry.was_checked = true;
+        }
+    }
+
+    fn added(&mut self, token: Token) {
+        if let Some(row) = self.board.row(token) {
+            self.tell(Event::Added(row.id));
+        }
+        let slot = self.torrents.get(&token).map_or(0, |entry| entry.session);
+        if !self.slots[slot].pex {
+            let session = self.slots[slot].session.pin_mut();
+            note_failure(
+                "switch off PEX",
+                session.set_flag(token, bridge::Flag::DisablePex, true),
+            );
+        }
+        self.finish(token, Outcome::Added, &Ok(()));
+        self.update_soon = true;
+    }
+
+    pub(crate) fn removed(&mut self, token: Token) {
+        self.torrents.remove(&token);
+        if let Some(row) = self.board.remove(token) {
+            self.tell(Event::Removed(row.id));
+        }
+        for outcome in [
+            Outcome::Paused,
+            Outcome::Moved,
+            Outcome::Renamed,
+            Outcome::Saved,
+        ] {
+            self.finish(
+                token,
+                outcome,
+                &Err(Error::not_found("the torrent was removed")),
+            );
+        }
+        self.finish(token, Outcome::Removed, &Ok(()));
+    }
+
+    fn metadata_received(&mut self, token: Token) {
+        let Some(entry) = self.torrents.get_mut(&token) else {
+            return;
+        };
+        entry.save_metadata = true;
+        entry.save_soon = true;
+        let slot = entry.session;
+        let Ok(told) = self.slots[slot].session.description(token) else {
+            return;
+        };
+        let metadata = convert::metadata(&told).map(Arc::new);
+        let found = convert::hashes(&told.hashes);
+        self.board.update(token, |row| {
+            row.name = told.name.as_str().into();
+            row.metadata = metadata;
+            row.hashes = found
+                .filter(|found| found.id() == row.id)
+                .unwrap_or(row.hashes);
+        });
+        self.tell_of(token, Event::MetadataReceived);
+        self.update_soon = true;
+    }
+
+    fn checked(&mut self, token: Token) {
+        if let Some(entry) = self.torrents.get_mut(&token) {
+            entry.was_checked = true;
+            entry.save_soon = true;
+        }
+        self.changed(token);
+    }
+
+    fn finished(&mut self, token: Token) {
+        self.save_soon(token);
+        self.tell_of(token, Event::Finished);
+        self.changed(token);
+    }
+
+    fn changed(&mut self, token: Token) {
+        self.tell_of(token, Event::StateChanged);
+        self.update_soon = true;
+    }
+
+    fn piece_finished(&mut self, token: Token, piece: i64) {
+        let Ok(piece) = u32::try_from(piece) else {
+            return;
+        };
+        self.board.update(token, |row| {
+            let count = row
+                .metadata
+                .as_ref()
+                .map_or(0, |metadata| metadata.piece_count);
+            if row.pieces.len() != count {
+                row.pieces = Arc::new(Bitfield::from_bytes(Vec::new(), count));
+            }
+            Arc::make_mut(&mut row.pieces).set(piece);
+        });
+        if let Some(entry) = self.torrents.get_mut(&token) {
+            entry.needs_save = true;
+        }
+    }
+
+    fn file_error(&mut self, alert: &Alert) {
+        let Some(entry) = self.torrents.get_mut(&alert.token) else {
+            return;
+        };
+        let is_full = DISK_FULL.contains(&alert.number);
+        entry.file_error = Some(alert.text.clone());
+        let due = entry.logged_at.is_none_or(|at| at.elapsed() >= LOG_EVERY);
+        if due {
+            entry.logged_at = Some(Instant::now());
+            tracing::warn!(error = %alert.text, file = %alert.path, "a torrent cannot use its files");
+        }
+        // Upload mode keeps serving while the disk is full. Any other failure would repeat with
+        // every request (rules D8, D10), so the torrent waits for the user.
+        if !is_full && let Some(session) = self.session_of(alert.token) {
+            note_failure("stop after a file error", session.pause(alert.token));
+        }
+        self.board
+            .update(alert.token, |row| row.status.error.clone_from(&alert.text));
+        self.changed(alert.token);
+    }
+
+    /// Lets torrents that ran out of space try again (rule D6).
+    pub(crate) fn retry_full_disks(&mut self, now: Instant) {
+        if now.duration_since(self.retried_at) < RETRY_EVERY {
+            return;
+        }
+        self.retried_at = now;
+        let stuck: Vec<Token> = self
+            .torrents
+            .iter()
+            .filter(|(_, e)| e.file_error.is_some())
+            .map(|(t, _)| *t)
+            .collect();
+        for token in stuck {
+            let waits = self
+                .board
+                .row(token)
+                .is_some_and(|row| row.status.is_upload_mode);
+            let Some(entry) = self.torrents.get_mut(&token).filter(|_| waits) else {
+                continue;
+            };
+            entry.file_error = None;
+            if let Some(mut session) = self.session_of(token) {
+                let flag = bridge::Flag::UploadMode;
+                note_failure("clear the error", session.as_mut().clear_error(token));
+                note_failure("try the disk again", session.set_flag(token, flag, false));
+            }
+        }
+    }
+
+    fn moved(&mut self, alert: &Alert) {
+        let result = if alert.kind == AlertKind::Moved {
+            self.board.update(alert.token, |row| {
+                row.save_path = alert.path.as_str().into()
+            });
+            Ok(())
+        } else {
+            Err(Error::invalid(format!(
+                "cannot move the files: {}",
+                alert.text
+            )))
+        };
+        self.finish(alert.token, Outcome::Moved, &result);
+        self.save_soon(alert.token);
+        self.changed(alert.token);
+    }
+
+    fn renamed(&mut self, alert: &Alert) {
+        let result = if alert.kind == AlertKind::Renamed {
+            self.board.update(alert.token, |row| {
+                rename_row(row, alert.number, &alert.path)
+            });
+            Ok(())
+        } else {
+            Err(Error::invalid(format!(
+                "cannot rename the file: {}",
+                alert.text
+            )))
+        };
+        self.finish(alert.token, Outcome::Renamed, &result);
+        self.save_soon(alert.token);
+    }
+
+    fn tracker(&mut self, alert: &Alert) {
+        self.board.update(alert.token, |row| {
+            let mut trackers = row.trackers.to_vec();
+            if let Some(tracker) = trackers.iter_mut().find(|tracker| tracker.url == alert.url) {
+                heard(tracker, alert);
+                row.trackers = trackers.into();
+            }
+        });
+        self.tell_of(alert.token, Event::TrackerChanged);
+    }
+
+    fn apply_status(&mut self, update: &bridge::StatusUpdate) {
+        let Some(entry) = self.torrents.get_mut(&update.token) else {
+            return;
+        };
+        entry.needs_save |= update.needs_resume;
+        let mut status = convert::status(update, entry.limits);
+        if let Some(error) = entry
+            .file_error
+            .as_ref()
+            .filter(|_| status.error.is_empty())
+        {
+            status.error.clone_from(error);
+        }
+        let mut before = None;
+        self.board.update(update.token, |row| {
+            before = Some(key(row));
+            if update.piece_count > 0 && row.pieces.as_bytes() != update.pieces {
+                row.pieces = Arc::new(convert::pieces(update));
+            }
+            if !update.name.is_empty() && *row.name != *update.name {
+                row.name = update.name.as_str().into();
+            }
+            row.status = status;
+        });
+        let after = self.board.row(update.token).map(|row| key(&row));
+        if before != after {
+            self.tell_of(update.token, Event::StateChanged);
+        }
+    }
+
+    fn save_soon(&mut self, token: Token) {
+        if let Some(entry) = self.torrents.get_mut(&token) {
+            entry.save_soon = true;
+            self.update_soon = true;
+        }
+    }
+
+    fn tell_of(&self, token: Token, event: fn(TorrentId) -> Event) {
+        if let Some(row) = self.board.row(token) {
+            self.tell(event(row.id));
+        }
+    }
+
+    fn tell(&self, event: Event) {
+        // Nobody listening is the normal case.
+        let _ = self.events.send(event);
+    }
+}
+
+/// What makes a state change worth telling.
+fn key(row: &Torrent) -> (crate::domain::torrent::Stage, bool, String) {
+    (
+        row.status.stage,
+        row.status.is_paused,
+        row.status.error.clone(),
+    )
+}
+
+fn rename_row(row: &mut Torrent, file: i64, path: &str) {
+    let Some(metadata) = &mut row.metadata else {
+        return;
+    };
+    let index = usize::try_from(file).unwrap_or(usize::MAX);
+    if let Some(file) = Arc::make_mut(metadata).files.get_mut(index) {
+        path.clone_into(&mut file.path);
+    }
+}
+
+/// What an announce or scrape came to.
+fn heard(tracker: &mut RemoteTracker, alert: &Alert) {
+    match alert.kind {
+        AlertKind::TrackerAnnounce => tracker.state = TrackerState::Updating,
+        AlertKind::TrackerReply => {
+            tracker.state = TrackerState::Working;
+            tracker.peers = i32::try_from(alert.number).unwrap_or(i32::MAX);
+        }
+        AlertKind::TrackerWarning => tracker.state = TrackerState::Warning(alert.text.clone()),
+        AlertKind::TrackerError => tracker.state = failure(alert),
+        AlertKind::ScrapeReply => {
+            tracker.seeds = i32::try_from(alert.number).unwrap_or(-1);
+            tracker.leeches = i32::try_from(alert.more).unwrap_or(-1);
+        }
+        _ => {}
+    }
+}
+
+fn failure(alert: &Alert) -> TrackerState {
+    match u16::try_from(alert.number) {
+        _ if alert.more == 1 => TrackerState::Timeout,
+        Ok(status @ 100..) => TrackerState::HttpStatus(status),
+        _ => TrackerState::Error(alert.text.clone()),
+    }
+}

@@ -1,0 +1,113 @@
+//! What the engine thread is told, and what it hands up.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use crate::domain::bitfield::Bitfield;
+use crate::domain::error::Result;
+use crate::domain::hash::TorrentId;
+use crate::domain::metadata::Metadata;
+use crate::domain::peer::Peer;
+use crate::domain::torrent::Torrent;
+use crate::engine::board::Token;
+use crate::engine::ffi::bridge;
+use crate::engine::prepared::Prepared;
+
+/// Where an answer goes; a caller that gave up is ignored.
+pub(crate) type Reply<T = ()> = oneshot::Sender<Result<T>>;
+
+/// One call on the session that owns the torrent.
+pub(crate) type Work = Box<
+    dyn FnOnce(Pin<&mut bridge::Session>, Token) -> std::result::Result<(), cxx::Exception> + Send,
+>;
+
+/// What a command waits for before it is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Outcome {
+    Added,
+    Removed,
+    Paused,
+    Moved,
+    Renamed,
+    Prioritized,
+    Saved,
+}
+
+/// A command to the engine thread.
+pub(crate) enum Message {
+    /// libtorrent's queue is no longer empty.
+    AlertsReady,
+    /// Takes a torrent in; answered when libtorrent did.
+    Add {
+        prepared: Box<Prepared>,
+        session: Arc<str>,
+        /// A torrent of the store stays on the board, with the error, when libtorrent refuses it.
+        keep_on_failure: bool,
+        reply: Option<Reply>,
+    },
+    /// Shows a torrent that cannot run, with the reason as its error (rule D4).
+    Show { row: Box<Torrent> },
+    /// Does `work` and answers.
+    Run {
+        id: TorrentId,
+        work: Work,
+        reply: Reply,
+    },
+    /// Does `work` and answers when `outcome` is known.
+    Await {
+        id: TorrentId,
+        work: Work,
+        outcome: Outcome,
+        reply: Reply,
+    },
+    /// Clears an error and lets the torrent run.
+    Resume {
+        id: TorrentId,
+        auto_managed: bool,
+        reply: Reply,
+    },
+    /// Changes a row that updates from libtorrent do not carry.
+    Note { id: TorrentId, note: Note },
+    /// Resume data now; answered when the store has it.
+    Save { id: TorrentId, reply: Reply },
+    /// Connected peers.
+    Peers {
+        id: TorrentId,
+        reply: Reply<Vec<Peer>>,
+    },
+    /// Saves what is unsaved, leaves the swarms and ends the thread, within `limit`.
+    Stop { limit: Duration, reply: Reply },
+}
+
+/// A change of a row that only commands know of.
+pub(crate) enum Note {
+    FilePriorities(Vec<u8>),
+    Limits { download: u32, upload: u32 },
+    TrackerAdded(String),
+    TrackerRemoved(String),
+}
+
+/// Resume data on its way to the store.
+pub struct Saved {
+    /// Whose.
+    pub id: TorrentId,
+    /// Bencoded, without the info dictionary.
+    pub resume: Vec<u8>,
+    /// The .torrent file, once, when the metadata came from a peer.
+    pub metadata_file: Option<Vec<u8>>,
+    /// Display name.
+    pub name: Arc<str>,
+    /// Where the files are.
+    pub save_path: Arc<str>,
+    /// The files, to be made durable before this record is (rule D3).
+    pub metadata: Option<Arc<Metadata>>,
+    /// At least the pieces that `resume` claims.
+    pub pieces: Arc<Bitfield>,
+    /// Pieces were found by a check, so any of them may be newly claimed.
+    pub was_checked: bool,
+    /// Told when the store has it.
+    pub waiters: Vec<Reply>,
+}

@@ -1,0 +1,188 @@
+//! A torrent that is parsed and not yet added: what the service looks at before it decides.
+
+use std::sync::Arc;
+
+use cxx::UniquePtr;
+
+use crate::domain::error::Error;
+use crate::domain::error::Result;
+use crate::domain::hash::InfoHashes;
+use crate::domain::metadata::Metadata;
+use crate::domain::remote_tracker::RemoteTracker;
+use crate::engine::convert;
+use crate::engine::ffi::bridge;
+
+/// Limits for torrent files from outside (rule F4).
+const LIMITS: bridge::ParseLimits = bridge::ParseLimits {
+    bytes: 10 << 20,
+    files: 100_000,
+    pieces: 2_097_152,
+    depth: 100,
+    tokens: 3_000_000,
+};
+
+/// Add parameters with what they say, in our own words.
+pub struct Prepared {
+    pub(crate) params: UniquePtr<bridge::AddParams>,
+    /// The info-hashes; a magnet link may name only one of two.
+    pub hashes: InfoHashes,
+    /// Display name; for a magnet its `dn`, else the hash.
+    pub name: Arc<str>,
+    /// Where the files are to lie; empty until [`Prepared::set_options`].
+    pub save_path: Arc<str>,
+    /// Files and pieces; `None` for a magnet link.
+    pub metadata: Option<Arc<Metadata>>,
+    /// The announce URLs it came with.
+    pub trackers: Vec<RemoteTracker>,
+    /// Priority by file, as stored; empty = all at 4.
+    pub file_priorities: Vec<u8>,
+    /// Unix seconds, 0 when new.
+    pub added_at: i64,
+}
+
+/// What the service decides about a new torrent.
+#[derive(Clone, Debug, Default)]
+pub struct AddOptions {
+    /// Absolute directory, already checked against the roots (rule F1).
+    pub save_path: String,
+    /// Priority by file, 0 not wanted to 7; empty = all at 4.
+    pub file_priorities: Vec<u8>,
+    /// Whether it starts stopped.
+    pub is_paused: bool,
+    /// Whether the queue decides when it runs.
+    pub is_auto_managed: bool,
+    /// No DHT, PEX or LSD beyond what BEP 27 asks for by itself.
+    pub trackers_only: bool,
+    /// When it is added, Unix seconds.
+    pub added_at: i64,
+}
+
+impl Prepared {
+    /// Parses a .torrent file. Takes long for huge ones: call it off the runtime.
+    ///
+    /// # Errors
+    /// Invalid, naming what is wrong with the file or which limit it passes.
+    pub fn from_torrent(bytes: &[u8]) -> Result<Self> {
+        Self::of(
+            bridge::parse_torrent(bytes, &LIMITS),
+            "the torrent file is not valid",
+        )
+    }
+
+    /// Parses a magnet link (BEP 9).
+    ///
+    /// # Errors
+    /// Invalid, naming what is wrong with it.
+    pub fn from_magnet(uri: &str) -> Result<Self> {
+        Self::of(bridge::parse_magnet(uri), "the magnet link is not valid")
+    }
+
+    /// Reads what [`Prepared::resume_bytes`] or the engine wrote; `metadata` may be empty.
+    ///
+    /// # Errors
+    /// Invalid, when either part is damaged.
+    pub fn from_resume(resume: &[u8], metadata: &[u8]) -> Result<Self> {
+        Self::of(
+            bridge::parse_resume(resume, metadata),
+            "the resume data is damaged",
+        )
+    }
+
+    fn of(
+        params: std::result::Result<UniquePtr<bridge::AddParams>, cxx::Exception>,
+        what: &str,
+    ) -> Result<Self> {
+        let refuse = |error: cxx::Exception| Error::invalid(format!("{what}: {}", error.what()));
+        let params = params.map_err(refuse)?;
+        let told = params.describe().map_err(refuse)?;
+        let hashes = convert::hashes(&told.hashes)
+            .ok_or_else(|| Error::invalid(format!("{what}: it names no info-hash")))?;
+        let name = if told.name.is_empty() {
+            hashes.id().to_string()
+        } else {
+            told.name.clone()
+        };
+        Ok(Self {
+            params,
+            hashes,
+            name: name.into(),
+            save_path: told.save_path.as_str().into(),
+            metadata: convert::metadata(&told).map(Arc::new),
+            trackers: convert::trackers(&told.trackers),
+            file_priorities: told.file_priorities,
+            added_at: told.added_at,
+        })
+    }
+
+    /// Applies what the service decided.
+    ///
+    /// # Errors
+    /// Invalid, when libtorrent refuses a value.
+    pub fn set_options(&mut self, options: &AddOptions) -> Result<()> {
+        let wish = bridge::AddOptions {
+            save_path: options.save_path.clone(),
+            name: String::new(),
+            file_priorities: options.file_priorities.clone(),
+            trackers: Vec::new(),
+            is_paused: options.is_paused,
+            is_auto_managed: options.is_auto_managed,
+            is_sequential: false,
+            pre_allocate: false,
+            disable_dht: options.trackers_only,
+            disable_lsd: options.trackers_only,
+            disable_pex: options.trackers_only,
+            download_limit: 0,
+            upload_limit: 0,
+            max_connections: -1,
+            max_uploads: -1,
+            added_at: options.added_at,
+        };
+        self.params.pin_mut().set_options(&wish).map_err(refused)?;
+        self.save_path = options.save_path.as_str().into();
+        self.file_priorities.clone_from(&options.file_priorities);
+        self.added_at = options.added_at;
+        Ok(())
+    }
+
+    /// Sets only whether it runs: for a torrent loaded from the store.
+    ///
+    /// # Errors
+    /// Internal, never expected.
+    pub fn set_running(&mut self, is_paused: bool, is_auto_managed: bool) -> Result<()> {
+        self.params
+            .pin_mut()
+            .set_running(is_paused, is_auto_managed)
+            .map_err(refused)
+    }
+
+    /// Forgets which pieces are there, so that adding hashes all of them again.
+    ///
+    /// # Errors
+    /// Internal, never expected.
+    pub fn forget_pieces(&mut self) -> Result<()> {
+        self.params.pin_mut().forget_pieces().map_err(refused)
+    }
+
+    /// Bencoded resume data without the info dictionary, for the store.
+    ///
+    /// # Errors
+    /// Internal, never expected.
+    pub fn resume_bytes(&self) -> Result<Vec<u8>> {
+        self.params.resume_bytes().map_err(refused)
+    }
+
+    /// The .torrent file; `None` while the metadata is unknown.
+    pub fn metadata_bytes(&self) -> Option<Vec<u8>> {
+        self.metadata
+            .as_ref()
+            .and_then(|_| self.params.metadata_bytes().ok())
+    }
+}
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "map_err hands it over by value"
+)]
+pub(crate) fn refused(error: cxx::Exception) -> Error {
+    Error::invalid(error.what().to_owned())
+}

@@ -1,0 +1,143 @@
+//! The start: torrents from the store to the engine, and removals that a crash interrupted.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::domain::bitfield::Bitfield;
+use crate::domain::error::Error;
+use crate::domain::error::Result;
+use crate::domain::hash::InfoHashes;
+use crate::domain::hash::Sha1Hash;
+use crate::domain::hash::TorrentId;
+use crate::domain::torrent::Status;
+use crate::domain::torrent::Torrent;
+use crate::engine::Engine;
+use crate::engine::Prepared;
+use crate::service::paths::Roots;
+use crate::service::torrents::Torrents;
+use crate::service::torrents::payload_files;
+use crate::store::BadRecord;
+use crate::store::LoadedTorrent;
+use crate::store::Opened;
+use crate::store::Removal;
+use crate::store::Store;
+
+/// Gives every stored torrent to the engine. Blocks: run it off the runtime.
+pub struct Loader {
+    /// Takes the torrents.
+    pub engine: Engine,
+    /// Completes removals.
+    pub store: Store,
+    /// Deletes what an interrupted removal left.
+    pub roots: Roots,
+    /// Is told of each.
+    pub torrents: Torrents,
+    /// Whether what was not synced may be gone: another boot, and no clean stop (rule D3).
+    pub distrust_unsynced: bool,
+}
+
+/// Whether a start after `opened` must distrust payload that was never synced.
+pub fn distrusts(opened: &Opened) -> bool {
+    !opened.was_clean && !opened.same_boot
+}
+
+impl Loader {
+    /// Loads all, in the order they were added.
+    pub fn run(&self, stored: Vec<LoadedTorrent>, bad: &[BadRecord]) {
+        for record in bad {
+            self.show_bad(record);
+        }
+        for torrent in stored {
+            let (id, options) = (torrent.id, torrent.options.clone());
+            let is_leaving = !matches!(torrent.removal, Removal::Not);
+            let outcome = if is_leaving {
+                self.finish_removal(&torrent)
+            } else {
+                self.load(torrent)
+            };
+            if let Err(error) = outcome {
+                tracing::error!(%error, torrent = %id, "cannot load a torrent");
+            }
+            self.torrents.note_loaded(id, (!is_leaving).then_some(options));
+        }
+    }
+
+    fn load(&self, stored: LoadedTorrent) -> Result<()> {
+        let metadata = stored.metadata_file.as_deref().unwrap_or_default();
+        let prepared = match Prepared::from_resume(&stored.resume, metadata) {
+            Ok(prepared) => prepared,
+            Err(error) => return self.show(&stored, error.message()),
+        };
+        let options = &stored.options;
+        self.engine.load(self.ready(prepared, &stored)?, &options.session)
+    }
+
+    fn ready(&self, mut prepared: Prepared, stored: &LoadedTorrent) -> Result<Prepared> {
+        if stored.options.is_stopped {
+            prepared.set_running(true, false)?;
+        }
+        if self.distrust_unsynced && !stored.payload_synced {
+            tracing::warn!(torrent = %stored.id, "files may be incomplete after the power loss; checking");
+            prepared.forget_pieces()?;
+        }
+        Ok(prepared)
+    }
+
+    /// A removal was acknowledged or under way when the process died: it is completed (rule D19).
+    fn finish_removal(&self, stored: &LoadedTorrent) -> Result<()> {
+        if matches!(stored.removal, Removal::WithData) {
+            let metadata = stored.metadata_file.as_deref().unwrap_or_default();
+            let prepared = Prepared::from_resume(&stored.resume, metadata)?;
+            let files = payload_files(stored.id, prepared.metadata.as_deref());
+            self.roots.delete_files(Path::new(&stored.save_path), &files)?;
+        }
+        let runtime = tokio::runtime::Handle::try_current()
+            .map_err(|_| Error::internal("loading outside the runtime"))?;
+        runtime.block_on(self.store.finish_removal(stored.id))
+    }
+
+    fn show(&self, stored: &LoadedTorrent, reason: &str) -> Result<()> {
+        let v1 = Some(Sha1Hash(stored.id.0));
+        let Some(hashes) = InfoHashes::new(v1, stored.v2) else { return Ok(()) };
+        self.engine.show(row(hashes, &stored.name, &stored.save_path, reason))
+    }
+
+    fn show_bad(&self, record: &BadRecord) {
+        let id = record.id_text.parse::<TorrentId>();
+        let hashes = id.ok().and_then(|id| InfoHashes::new(Some(Sha1Hash(id.0)), None));
+        tracing::error!(torrent = record.id_text, reason = record.reason,
+            "a record of the store is damaged; it is kept aside and its files are untouched");
+        if let Some(hashes) = hashes {
+            let reason = format!("its record is damaged ({}); add it again", record.reason);
+            let shown = self.engine.show(row(hashes, &record.name, &record.save_path, &reason));
+            if let Err(error) = shown {
+                tracing::error!(%error, "cannot show a damaged torrent");
+            }
+        }
+    }
+}
+
+/// A torrent that cannot run, with the reason.
+fn row(hashes: InfoHashes, name: &str, save_path: &str, reason: &str) -> Torrent {
+    Torrent {
+        id: hashes.id(),
+        hashes,
+        session: "default".into(),
+        name: name.into(),
+        save_path: save_path.into(),
+        metadata: None,
+        file_priorities: Arc::new([]),
+        pieces: Arc::new(Bitfield::default()),
+        trackers: Arc::new([]),
+        status: Status {
+            is_paused: true,
+            error: reason.to_owned(),
+            availability: -1.0,
+            queue_position: -1,
+            scrape_seeds: -1,
+            scrape_leeches: -1,
+            ..Status::default()
+        },
+        revision: 0,
+    }
+}

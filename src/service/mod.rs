@@ -1,0 +1,29 @@
+//! What the program can do, in its own words; every API is a thin dialect over this.
+//!
+//! Nothing here knows HTTP or JSON.
+
+pub mod auth;
+pub mod fetch;
+pub mod files;
+pub mod keeper;
+pub mod loading;
+pub mod paths;
+pub mod torrents;
+
+use crate::service::auth::Auth;
+use crate::service::fetch::Fetch;
+use crate::service::files::Files;
+use crate::service::torrents::Torrents;
+
+/// One handle a noun; each is cheap to clone.
+#[derive(Clone)]
+pub struct Services {
+    /// Adding, removing, stopping, listing.
+    pub torrents: Torrents,
+    /// Reading files while they download.
+    pub files: Files,
+    /// Getting torrents from URIs.
+    pub fetch: Fetch,
+    /// Who may.
+    pub auth: Auth,
+}
