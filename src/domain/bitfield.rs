@@ -68,10 +68,7 @@ mod tests {
     fn spare_bits_do_not_count() {
         assert_eq!(Bitfield::full(11).count(), 11);
         assert_eq!(Bitfield::full(11).as_bytes(), [0xff, 0xe0]);
-        assert_eq!(
-            Bitfield::from_bytes(vec![0x80], 20).as_bytes(),
-            [0x80, 0, 0]
-        );
+        assert_eq!(Bitfield::from_bytes(vec![0x80], 20).as_bytes(), [0x80, 0, 0]);
         let mut some = Bitfield::from_bytes(Vec::new(), 9);
         some.set(8);
         some.set(9);

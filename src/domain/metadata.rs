@@ -78,19 +78,12 @@ mod tests {
             offset_bytes,
             is_padding: false,
         };
-        let metadata = Metadata {
-            piece_length: 10,
-            piece_count: 3,
-            ..Metadata::default()
-        };
+        let metadata = Metadata { piece_length: 10, piece_count: 3, ..Metadata::default() };
         let mut have = Bitfield::from_bytes(Vec::new(), 3);
         have.set(1);
         assert_eq!(metadata.verified_bytes(&file(5, 20), &have), 10);
         assert_eq!(metadata.verified_bytes(&file(15, 10), &have), 5);
         assert_eq!(metadata.verified_bytes(&file(10, 0), &have), 0);
-        assert_eq!(
-            metadata.verified_bytes(&file(5, 20), &Bitfield::full(3)),
-            20
-        );
+        assert_eq!(metadata.verified_bytes(&file(5, 20), &Bitfield::full(3)), 20);
     }
 }

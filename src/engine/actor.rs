@@ -108,11 +108,13 @@ impl Actor {
         let start = |config: &PreparedSession| {
             let pending = Arc::clone(&wake_pending);
             let waker = Box::new(Waker::new(queue.clone(), pending, || Message::AlertsReady));
-            let session = bridge::new_session(&config.settings, config.cove_disk, waker);
-            session.map_err(refused).map(|session| Slot {
-                name: config.name.clone(),
-                session,
-            })
+            let options = bridge::SessionOptions {
+                cove_disk: config.cove_disk,
+                utp_to_lan: config.utp_to_lan,
+            };
+            let session = bridge::new_session(&config.settings, &options, waker);
+            let slot = |session| Slot { name: config.name.clone(), session, pex: config.pex };
+            session.map_err(refused).map(slot)
         };
         let slots = sessions.iter().map(start).collect::<Result<Vec<_>>>()?;
         let now = Instant::now();
@@ -157,11 +159,7 @@ impl Actor {
     }
 
     fn until_update(&self) -> Duration {
-        let wanted = if self.update_soon {
-            UPDATE_SOON
-        } else {
-            UPDATE_EVERY
-        };
+        let wanted = if self.update_soon { UPDATE_SOON } else { UPDATE_EVERY };
         wanted.saturating_sub(self.updated_at.elapsed())
     }
 
@@ -186,10 +184,7 @@ impl Actor {
         self.wake_pending.store(false, Ordering::Release);
         for index in 0..self.slots.len() {
             let mut batch = bridge::Batch::default();
-            note_failure(
-                "drain",
-                self.slots[index].session.pin_mut().drain(&mut batch),
-            );
+            note_failure("drain", self.slots[index].session.pin_mut().drain(&mut batch));
             self.apply(batch);
         }
         self.board.announce();
@@ -198,12 +193,7 @@ impl Actor {
     fn obey(&mut self, message: Message) {
         match message {
             Message::AlertsReady | Message::Stop { .. } => {}
-            Message::Add {
-                prepared,
-                session,
-                keep_on_failure,
-                reply,
-            } => {
+            Message::Add { prepared, session, keep_on_failure, reply } => {
                 self.add(*prepared, &session, keep_on_failure, reply);
             }
             Message::Show { row } => self.show(*row),
@@ -211,36 +201,17 @@ impl Actor {
                 let _ = reply.send(self.run_work(id, work).map(drop));
                 self.update_soon = true;
             }
-            Message::Await {
-                id,
-                outcome: Outcome::Removed,
-                reply,
-                ..
-            } if self.is_shown_only(id) => {
-                self.board
-                    .token(id)
-                    .into_iter()
-                    .for_each(|token| self.removed(token));
+            Message::Await { id, outcome: Outcome::Removed, reply, .. }
+                if self.is_shown_only(id) =>
+            {
+                self.board.token(id).into_iter().for_each(|token| self.removed(token));
                 let _ = reply.send(Ok(()));
             }
-            Message::Await {
-                id,
-                work,
-                outcome,
-                reply,
-            } => match self.run_work(id, work) {
-                Ok(token) => self
-                    .waiting
-                    .entry((token, outcome))
-                    .or_default()
-                    .push(reply),
+            Message::Await { id, work, outcome, reply } => match self.run_work(id, work) {
+                Ok(token) => self.waiting.entry((token, outcome)).or_default().push(reply),
                 Err(error) => drop(reply.send(Err(error))),
             },
-            Message::Resume {
-                id,
-                auto_managed,
-                reply,
-            } => {
+            Message::Resume { id, auto_managed, reply } => {
                 let _ = reply.send(self.resume(id, auto_managed));
             }
             Message::Note { id, note } => self.note(id, note),
@@ -258,36 +229,19 @@ impl Actor {
     ) {
         let token = self.next_token;
         self.next_token += 1;
-        let index = self
-            .slots
-            .iter()
-            .position(|slot| *slot.name == *session)
-            .unwrap_or(0);
+        let index = self.slots.iter().position(|slot| *slot.name == *session).unwrap_or(0);
         let row = row_of(&prepared, Arc::clone(&self.slots[index].name));
         let id = row.id;
         if !self.board.insert(token, row) {
-            answer(
-                reply,
-                Err(Error::conflict(format!("torrent {id} is there already"))),
-            );
+            answer(reply, Err(Error::conflict(format!("torrent {id} is there already"))));
             return;
         }
-        let entry = Entry {
-            session: index,
-            keep_on_failure,
-            ..Entry::default()
-        };
+        let entry = Entry { session: index, keep_on_failure, ..Entry::default() };
         self.torrents.insert(token, entry);
         if let Some(reply) = reply {
-            self.waiting
-                .entry((token, Outcome::Added))
-                .or_default()
-                .push(reply);
+            self.waiting.entry((token, Outcome::Added)).or_default().push(reply);
         }
-        let added = self.slots[index]
-            .session
-            .pin_mut()
-            .add(prepared.params, token);
+        let added = self.slots[index].session.pin_mut().add(prepared.params, token);
         if let Err(error) = added {
             self.add_failed(token, error.what());
         }
@@ -298,21 +252,12 @@ impl Actor {
         let token = self.next_token;
         self.next_token += 1;
         if self.board.insert(token, row) {
-            self.torrents.insert(
-                token,
-                Entry {
-                    is_shown_only: true,
-                    ..Entry::default()
-                },
-            );
+            self.torrents.insert(token, Entry { is_shown_only: true, ..Entry::default() });
         }
     }
 
     fn is_shown_only(&self, id: TorrentId) -> bool {
-        let entry = self
-            .board
-            .token(id)
-            .and_then(|token| self.torrents.get(&token));
+        let entry = self.board.token(id).and_then(|token| self.torrents.get(&token));
         entry.is_some_and(|entry| entry.is_shown_only)
     }
 
@@ -329,12 +274,8 @@ impl Actor {
             id,
             Box::new(move |mut session, token| {
                 session.as_mut().clear_error(token)?;
-                session
-                    .as_mut()
-                    .set_flag(token, bridge::Flag::UploadMode, false)?;
-                session
-                    .as_mut()
-                    .set_flag(token, bridge::Flag::AutoManaged, auto_managed)?;
+                session.as_mut().set_flag(token, bridge::Flag::UploadMode, false)?;
+                session.as_mut().set_flag(token, bridge::Flag::AutoManaged, auto_managed)?;
                 session.resume(token)
             }),
         )?;
@@ -363,12 +304,8 @@ impl Actor {
             }
             Note::TrackerAdded(url) => add_tracker_row(row, &url),
             Note::TrackerRemoved(url) => {
-                row.trackers = row
-                    .trackers
-                    .iter()
-                    .filter(|tracker| tracker.url != url)
-                    .cloned()
-                    .collect();
+                row.trackers =
+                    row.trackers.iter().filter(|tracker| tracker.url != url).cloned().collect();
             }
         });
         self.board.announce();
@@ -384,16 +321,12 @@ impl Actor {
     /// A torrent that libtorrent did not take: gone, or shown with the reason when it is of the
     /// store (rule D4: its data stays untouched and the user sees why).
     pub(crate) fn add_failed(&mut self, token: Token, why: &str) {
-        let keep = self
-            .torrents
-            .get(&token)
-            .is_some_and(|entry| entry.keep_on_failure);
+        let keep = self.torrents.get(&token).is_some_and(|entry| entry.keep_on_failure);
         if keep {
             if let Some(entry) = self.torrents.get_mut(&token) {
                 entry.is_shown_only = true;
             }
-            self.board
-                .update(token, |row| row.status.error = why.to_owned());
+            self.board.update(token, |row| row.status.error = why.to_owned());
         } else {
             self.torrents.remove(&token);
             self.board.remove(token);
@@ -431,10 +364,7 @@ fn row_of(prepared: &Prepared, session: Arc<str>) -> Torrent {
         trackers: prepared.trackers.as_slice().into(),
         status: Status {
             added_at: prepared.added_at,
-            wanted_bytes: prepared
-                .metadata
-                .as_ref()
-                .map_or(0, |metadata| metadata.total_bytes),
+            wanted_bytes: prepared.metadata.as_ref().map_or(0, |metadata| metadata.total_bytes),
             availability: -1.0,
             scrape_seeds: -1,
             scrape_leeches: -1,
@@ -449,14 +379,8 @@ fn add_tracker_row(row: &mut Torrent, url: &str) {
     if row.trackers.iter().any(|tracker| tracker.url == url) {
         return;
     }
-    let tier = row
-        .trackers
-        .last()
-        .map_or(0, |last| last.tier.saturating_add(1));
-    let entry = bridge::TrackerEntry {
-        url: url.to_owned(),
-        tier,
-    };
+    let tier = row.trackers.last().map_or(0, |last| last.tier.saturating_add(1));
+    let entry = bridge::TrackerEntry { url: url.to_owned(), tier };
     let added = convert::trackers(&[entry]);
     row.trackers = row.trackers.iter().cloned().chain(added).collect();
 }

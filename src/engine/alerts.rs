@@ -85,10 +85,7 @@ impl Actor {
             AlertKind::ListenFailed => {
                 tracing::error!(interface = %alert.path, port = alert.more, error = %alert.text,
                     "cannot listen for peers; free the port or change client.listen");
-                self.tell(Event::Trouble(format!(
-                    "cannot listen for peers: {}",
-                    alert.text
-                )));
+                self.tell(Event::Trouble(format!("cannot listen for peers: {}", alert.text)));
                 self.listening
                     .send_if_modified(|seen| seen.is_none().then(|| *seen = Some(0)).is_some());
             }
@@ -102,10 +99,7 @@ impl Actor {
 
     /// Alerts were lost: ask for every status, and save what might have missed its save.
     fn resynchronise(&mut self, lost: &str) {
-        tracing::warn!(
-            lost,
-            "libtorrent dropped alerts; asking for every status again"
-        );
+        tracing::warn!(lost, "libtorrent dropped alerts; asking for every status again");
         for slot in &mut self.slots {
             note_failure("resynchronise", slot.session.pin_mut().post_all());
         }
@@ -124,10 +118,7 @@ impl Actor {
         let slot = self.torrents.get(&token).map_or(0, |entry| entry.session);
         if !self.slots[slot].pex {
             let session = self.slots[slot].session.pin_mut();
-            note_failure(
-                "switch off PEX",
-                session.set_flag(token, bridge::Flag::DisablePex, true),
-            );
+            note_failure("switch off PEX", session.set_flag(token, bridge::Flag::DisablePex, true));
         }
         self.finish(token, Outcome::Added, &Ok(()));
         self.update_soon = true;
@@ -138,17 +129,8 @@ impl Actor {
         if let Some(row) = self.board.remove(token) {
             self.tell(Event::Removed(row.id));
         }
-        for outcome in [
-            Outcome::Paused,
-            Outcome::Moved,
-            Outcome::Renamed,
-            Outcome::Saved,
-        ] {
-            self.finish(
-                token,
-                outcome,
-                &Err(Error::not_found("the torrent was removed")),
-            );
+        for outcome in [Outcome::Paused, Outcome::Moved, Outcome::Renamed, Outcome::Saved] {
+            self.finish(token, outcome, &Err(Error::not_found("the torrent was removed")));
         }
         self.finish(token, Outcome::Removed, &Ok(()));
     }
@@ -168,9 +150,7 @@ impl Actor {
         self.board.update(token, |row| {
             row.name = told.name.as_str().into();
             row.metadata = metadata;
-            row.hashes = found
-                .filter(|found| found.id() == row.id)
-                .unwrap_or(row.hashes);
+            row.hashes = found.filter(|found| found.id() == row.id).unwrap_or(row.hashes);
         });
         self.tell_of(token, Event::MetadataReceived);
         self.update_soon = true;
@@ -200,10 +180,7 @@ impl Actor {
             return;
         };
         self.board.update(token, |row| {
-            let count = row
-                .metadata
-                .as_ref()
-                .map_or(0, |metadata| metadata.piece_count);
+            let count = row.metadata.as_ref().map_or(0, |metadata| metadata.piece_count);
             if row.pieces.len() != count {
                 row.pieces = Arc::new(Bitfield::from_bytes(Vec::new(), count));
             }
@@ -230,8 +207,7 @@ impl Actor {
         if !is_full && let Some(session) = self.session_of(alert.token) {
             note_failure("stop after a file error", session.pause(alert.token));
         }
-        self.board
-            .update(alert.token, |row| row.status.error.clone_from(&alert.text));
+        self.board.update(alert.token, |row| row.status.error.clone_from(&alert.text));
         self.changed(alert.token);
     }
 
@@ -241,17 +217,10 @@ impl Actor {
             return;
         }
         self.retried_at = now;
-        let stuck: Vec<Token> = self
-            .torrents
-            .iter()
-            .filter(|(_, e)| e.file_error.is_some())
-            .map(|(t, _)| *t)
-            .collect();
+        let stuck: Vec<Token> =
+            self.torrents.iter().filter(|(_, e)| e.file_error.is_some()).map(|(t, _)| *t).collect();
         for token in stuck {
-            let waits = self
-                .board
-                .row(token)
-                .is_some_and(|row| row.status.is_upload_mode);
+            let waits = self.board.row(token).is_some_and(|row| row.status.is_upload_mode);
             let Some(entry) = self.torrents.get_mut(&token).filter(|_| waits) else {
                 continue;
             };
@@ -266,15 +235,10 @@ impl Actor {
 
     fn moved(&mut self, alert: &Alert) {
         let result = if alert.kind == AlertKind::Moved {
-            self.board.update(alert.token, |row| {
-                row.save_path = alert.path.as_str().into()
-            });
+            self.board.update(alert.token, |row| row.save_path = alert.path.as_str().into());
             Ok(())
         } else {
-            Err(Error::invalid(format!(
-                "cannot move the files: {}",
-                alert.text
-            )))
+            Err(Error::invalid(format!("cannot move the files: {}", alert.text)))
         };
         self.finish(alert.token, Outcome::Moved, &result);
         self.save_soon(alert.token);
@@ -283,15 +247,10 @@ impl Actor {
 
     fn renamed(&mut self, alert: &Alert) {
         let result = if alert.kind == AlertKind::Renamed {
-            self.board.update(alert.token, |row| {
-                rename_row(row, alert.number, &alert.path)
-            });
+            self.board.update(alert.token, |row| rename_row(row, alert.number, &alert.path));
             Ok(())
         } else {
-            Err(Error::invalid(format!(
-                "cannot rename the file: {}",
-                alert.text
-            )))
+            Err(Error::invalid(format!("cannot rename the file: {}", alert.text)))
         };
         self.finish(alert.token, Outcome::Renamed, &result);
         self.save_soon(alert.token);
@@ -314,11 +273,7 @@ impl Actor {
         };
         entry.needs_save |= update.needs_resume;
         let mut status = convert::status(update, entry.limits);
-        if let Some(error) = entry
-            .file_error
-            .as_ref()
-            .filter(|_| status.error.is_empty())
-        {
+        if let Some(error) = entry.file_error.as_ref().filter(|_| status.error.is_empty()) {
             status.error.clone_from(error);
         }
         let mut before = None;
@@ -359,11 +314,7 @@ impl Actor {
 
 /// What makes a state change worth telling.
 fn key(row: &Torrent) -> (crate::domain::torrent::Stage, bool, String) {
-    (
-        row.status.stage,
-        row.status.is_paused,
-        row.status.error.clone(),
-    )
+    (row.status.stage, row.status.is_paused, row.status.error.clone())
 }
 
 fn rename_row(row: &mut Torrent, file: i64, path: &str) {

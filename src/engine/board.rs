@@ -36,10 +36,7 @@ struct Rows {
 
 impl Board {
     pub(crate) fn new() -> Self {
-        Self {
-            rows: RwLock::default(),
-            changed: watch::Sender::new(0),
-        }
+        Self { rows: RwLock::default(), changed: watch::Sender::new(0) }
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Rows> {
@@ -72,10 +69,7 @@ impl Board {
         let token = match hash {
             AnyHash::Short(bytes) => rows.by_id.get(&TorrentId(*bytes)).or_else(|| {
                 let same = |v2: &&Sha256Hash| v2.truncated().0 == *bytes;
-                rows.by_v2
-                    .keys()
-                    .find(same)
-                    .and_then(|v2| rows.by_v2.get(v2))
+                rows.by_v2.keys().find(same).and_then(|v2| rows.by_v2.get(v2))
             }),
             AnyHash::Long(long) => rows.by_v2.get(long),
         };
@@ -148,8 +142,7 @@ impl Board {
     /// Tells those who wait that rows changed.
     pub(crate) fn announce(&self) {
         let revision = self.revision();
-        self.changed
-            .send_if_modified(|seen| std::mem::replace(seen, revision) != revision);
+        self.changed.send_if_modified(|seen| std::mem::replace(seen, revision) != revision);
     }
 }
 

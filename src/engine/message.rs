@@ -51,33 +51,17 @@ pub(crate) enum Message {
     /// Shows a torrent that cannot run, with the reason as its error (rule D4).
     Show { row: Box<Torrent> },
     /// Does `work` and answers.
-    Run {
-        id: TorrentId,
-        work: Work,
-        reply: Reply,
-    },
+    Run { id: TorrentId, work: Work, reply: Reply },
     /// Does `work` and answers when `outcome` is known.
-    Await {
-        id: TorrentId,
-        work: Work,
-        outcome: Outcome,
-        reply: Reply,
-    },
+    Await { id: TorrentId, work: Work, outcome: Outcome, reply: Reply },
     /// Clears an error and lets the torrent run.
-    Resume {
-        id: TorrentId,
-        auto_managed: bool,
-        reply: Reply,
-    },
+    Resume { id: TorrentId, auto_managed: bool, reply: Reply },
     /// Changes a row that updates from libtorrent do not carry.
     Note { id: TorrentId, note: Note },
     /// Resume data now; answered when the store has it.
     Save { id: TorrentId, reply: Reply },
     /// Connected peers.
-    Peers {
-        id: TorrentId,
-        reply: Reply<Vec<Peer>>,
-    },
+    Peers { id: TorrentId, reply: Reply<Vec<Peer>> },
     /// Saves what is unsaved, leaves the swarms and ends the thread, within `limit`.
     Stop { limit: Duration, reply: Reply },
 }

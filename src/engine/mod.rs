@@ -13,6 +13,8 @@ mod prepared;
 mod saving;
 pub mod settings;
 mod stopping;
+#[cfg(test)]
+mod tests;
 pub(crate) mod waker;
 
 use std::pin::Pin;
@@ -143,9 +145,7 @@ impl Engine {
             .name("engine".into())
             .spawn(body)
             .map_err(|error| Error::internal(format!("cannot start the engine thread: {error}")))?;
-        outcome
-            .recv()
-            .map_err(|_| Error::internal("the engine thread died at start"))??;
+        outcome.recv().map_err(|_| Error::internal("the engine thread died at start"))??;
         Ok(engine)
     }
 
@@ -231,11 +231,7 @@ impl Engine {
     pub async fn pause(&self, id: TorrentId) -> Result<()> {
         let paused = self.get(id).is_some_and(|torrent| torrent.status.is_paused);
         let work = |session: Pin<&mut bridge::Session>, token| session.pause(token);
-        if paused {
-            self.run(id, work).await
-        } else {
-            self.wait(id, Outcome::Paused, work).await
-        }
+        if paused { self.run(id, work).await } else { self.wait(id, Outcome::Paused, work).await }
     }
 
     /// Clears an error and lets a torrent run.
@@ -243,12 +239,7 @@ impl Engine {
     /// # Errors
     /// `NotFound`; Busy.
     pub async fn resume(&self, id: TorrentId, auto_managed: bool) -> Result<()> {
-        self.ask(|reply| Message::Resume {
-            id,
-            auto_managed,
-            reply,
-        })
-        .await
+        self.ask(|reply| Message::Resume { id, auto_managed, reply }).await
     }
 
     /// Shows a torrent of the store that cannot run; its error says why. Not for the runtime.
@@ -256,9 +247,7 @@ impl Engine {
     /// # Errors
     /// Internal, when the engine has stopped.
     pub fn show(&self, row: Torrent) -> Result<()> {
-        self.queue
-            .send(Message::Show { row: Box::new(row) })
-            .map_err(|_| stopped())
+        self.queue.send(Message::Show { row: Box::new(row) }).map_err(|_| stopped())
     }
 
     /// Hashes every piece again; `then_stop` leaves it stopped after the check.
@@ -271,12 +260,8 @@ impl Engine {
             session.as_mut().recheck(token)?;
             if then_stop {
                 // A paused torrent is not checked, so it runs until the check is over.
-                session
-                    .as_mut()
-                    .set_flag(token, bridge::Flag::StopWhenReady, true)?;
-                session
-                    .as_mut()
-                    .set_flag(token, bridge::Flag::AutoManaged, false)?;
+                session.as_mut().set_flag(token, bridge::Flag::StopWhenReady, true)?;
+                session.as_mut().set_flag(token, bridge::Flag::AutoManaged, false)?;
                 session.as_mut().resume(token)?;
             }
             Ok(())
@@ -289,8 +274,7 @@ impl Engine {
     /// # Errors
     /// `NotFound`; Busy.
     pub async fn reannounce(&self, id: TorrentId, url: String) -> Result<()> {
-        self.run(id, move |session, token| session.reannounce(token, &url))
-            .await
+        self.run(id, move |session, token| session.reannounce(token, &url)).await
     }
 
     /// Moves the files to the directory `path`; answered when they are there.
@@ -338,10 +322,7 @@ impl Engine {
     /// # Errors
     /// `NotFound`; Busy.
     pub async fn prioritize_pieces(&self, id: TorrentId, first: u32, to: Vec<u8>) -> Result<()> {
-        self.run(id, move |session, token| {
-            session.prioritize_pieces(token, first, &to)
-        })
-        .await
+        self.run(id, move |session, token| session.prioritize_pieces(token, first, &to)).await
     }
 
     /// Wants each piece within its time in milliseconds.
@@ -366,8 +347,7 @@ impl Engine {
     /// # Errors
     /// `NotFound`; Busy.
     pub async fn clear_piece_deadlines(&self, id: TorrentId) -> Result<()> {
-        self.run(id, |session, token| session.clear_piece_deadlines(token))
-            .await
+        self.run(id, |session, token| session.clear_piece_deadlines(token)).await
     }
 
     /// Sets rate limits in bytes/s, 0 = none.
@@ -382,8 +362,7 @@ impl Engine {
             connections: -1,
             uploads: -1,
         };
-        self.run(id, move |session, token| session.set_limits(token, &limits))
-            .await?;
+        self.run(id, move |session, token| session.set_limits(token, &limits)).await?;
         self.note(id, Note::Limits { download, upload })
     }
 
@@ -392,10 +371,8 @@ impl Engine {
     /// # Errors
     /// `NotFound`; Busy.
     pub async fn set_auto_managed(&self, id: TorrentId, on: bool) -> Result<()> {
-        self.run(id, move |session, token| {
-            session.set_flag(token, bridge::Flag::AutoManaged, on)
-        })
-        .await
+        self.run(id, move |session, token| session.set_flag(token, bridge::Flag::AutoManaged, on))
+            .await
     }
 
     /// Moves the torrent in the download queue.
@@ -409,10 +386,7 @@ impl Engine {
             QueueMove::Top => bridge::QueueMove::Top,
             QueueMove::Bottom => bridge::QueueMove::Bottom,
         };
-        self.run(id, move |session, token| {
-            session.move_in_queue(token, direction)
-        })
-        .await
+        self.run(id, move |session, token| session.move_in_queue(token, direction)).await
     }
 
     /// Adds an announce URL in the tier after the last.
@@ -420,12 +394,8 @@ impl Engine {
     /// # Errors
     /// `NotFound`; Busy.
     pub async fn add_tracker(&self, id: TorrentId, url: String) -> Result<()> {
-        let entry = bridge::TrackerEntry {
-            url: url.clone(),
-            tier: self.next_tier(id),
-        };
-        self.run(id, move |session, token| session.add_tracker(token, &entry))
-            .await?;
+        let entry = bridge::TrackerEntry { url: url.clone(), tier: self.next_tier(id) };
+        self.run(id, move |session, token| session.add_tracker(token, &entry)).await?;
         self.note(id, Note::TrackerAdded(url))
     }
 
@@ -450,10 +420,7 @@ impl Engine {
     /// `NotFound`; Busy.
     pub async fn connect_peer(&self, id: TorrentId, peer: std::net::SocketAddr) -> Result<()> {
         let ip = peer.ip().to_string();
-        self.run(id, move |session, token| {
-            session.connect_peer(token, &ip, peer.port())
-        })
-        .await
+        self.run(id, move |session, token| session.connect_peer(token, &ip, peer.port())).await
     }
 
     /// Takes a torrent out; its files stay. Answered when libtorrent let go of it.
@@ -461,10 +428,7 @@ impl Engine {
     /// # Errors
     /// `NotFound`; Busy.
     pub async fn remove(&self, id: TorrentId) -> Result<()> {
-        self.wait(id, Outcome::Removed, |session, token| {
-            session.remove(token, false)
-        })
-        .await
+        self.wait(id, Outcome::Removed, |session, token| session.remove(token, false)).await
     }
 
     /// Hands resume data up now; answered when whoever receives it made it durable.
@@ -480,20 +444,14 @@ impl Engine {
     /// # Errors
     /// `NotFound`; Busy.
     pub async fn peers(&self, id: TorrentId) -> Result<Arc<[Peer]>> {
-        if let Some(list) = self
-            .peer_lists
-            .get(&id)
-            .filter(|list| list.0.elapsed() < PEERS_FRESH)
-        {
+        if let Some(list) = self.peer_lists.get(&id).filter(|list| list.0.elapsed() < PEERS_FRESH) {
             return Ok(Arc::clone(&list.1));
         }
         let peers: Arc<[Peer]> = self.ask(|reply| Message::Peers { id, reply }).await?.into();
         if self.peer_lists.len() >= PEER_LISTS_MAX {
-            self.peer_lists
-                .retain(|_, list| list.0.elapsed() < PEERS_FRESH);
+            self.peer_lists.retain(|_, list| list.0.elapsed() < PEERS_FRESH);
         }
-        self.peer_lists
-            .insert(id, (Instant::now(), Arc::clone(&peers)));
+        self.peer_lists.insert(id, (Instant::now(), Arc::clone(&peers)));
         Ok(peers)
     }
 
@@ -512,16 +470,12 @@ impl Engine {
     }
 
     fn next_tier(&self, id: TorrentId) -> u8 {
-        let last = self
-            .get(id)
-            .and_then(|torrent| torrent.trackers.last().map(|last| last.tier));
+        let last = self.get(id).and_then(|torrent| torrent.trackers.last().map(|last| last.tier));
         last.map_or(0, |tier| tier.saturating_add(1))
     }
 
     fn note(&self, id: TorrentId, note: Note) -> Result<()> {
-        self.queue
-            .try_send(Message::Note { id, note })
-            .map_err(full)
+        self.queue.try_send(Message::Note { id, note }).map_err(full)
     }
 
     async fn run(
@@ -531,12 +485,7 @@ impl Engine {
         + Send
         + 'static,
     ) -> Result<()> {
-        self.ask(|reply| Message::Run {
-            id,
-            work: Box::new(work),
-            reply,
-        })
-        .await
+        self.ask(|reply| Message::Run { id, work: Box::new(work), reply }).await
     }
 
     async fn wait(
@@ -547,13 +496,7 @@ impl Engine {
         + Send
         + 'static,
     ) -> Result<()> {
-        self.ask(|reply| Message::Await {
-            id,
-            work: Box::new(work),
-            outcome,
-            reply,
-        })
-        .await
+        self.ask(|reply| Message::Await { id, work: Box::new(work), outcome, reply }).await
     }
 
     async fn ask<T>(&self, message: impl FnOnce(Reply<T>) -> Message) -> Result<T> {

@@ -63,10 +63,7 @@ impl Prepared {
     /// # Errors
     /// Invalid, naming what is wrong with the file or which limit it passes.
     pub fn from_torrent(bytes: &[u8]) -> Result<Self> {
-        Self::of(
-            bridge::parse_torrent(bytes, &LIMITS),
-            "the torrent file is not valid",
-        )
+        Self::of(bridge::parse_torrent(bytes, &LIMITS), "the torrent file is not valid")
     }
 
     /// Parses a magnet link (BEP 9).
@@ -82,13 +79,10 @@ impl Prepared {
     /// # Errors
     /// Invalid, when either part is damaged.
     pub fn from_resume(resume: &[u8], metadata: &[u8]) -> Result<Self> {
-        Self::of(
-            bridge::parse_resume(resume, metadata),
-            "the resume data is damaged",
-        )
+        Self::of(bridge::parse_resume(resume, metadata), "the resume data is damaged")
     }
 
-    fn of(
+    pub(crate) fn of(
         params: std::result::Result<UniquePtr<bridge::AddParams>, cxx::Exception>,
         what: &str,
     ) -> Result<Self> {
@@ -97,11 +91,7 @@ impl Prepared {
         let told = params.describe().map_err(refuse)?;
         let hashes = convert::hashes(&told.hashes)
             .ok_or_else(|| Error::invalid(format!("{what}: it names no info-hash")))?;
-        let name = if told.name.is_empty() {
-            hashes.id().to_string()
-        } else {
-            told.name.clone()
-        };
+        let name = if told.name.is_empty() { hashes.id().to_string() } else { told.name.clone() };
         Ok(Self {
             params,
             hashes,
@@ -149,10 +139,7 @@ impl Prepared {
     /// # Errors
     /// Internal, never expected.
     pub fn set_running(&mut self, is_paused: bool, is_auto_managed: bool) -> Result<()> {
-        self.params
-            .pin_mut()
-            .set_running(is_paused, is_auto_managed)
-            .map_err(refused)
+        self.params.pin_mut().set_running(is_paused, is_auto_managed).map_err(refused)
     }
 
     /// Forgets which pieces are there, so that adding hashes all of them again.
@@ -173,16 +160,11 @@ impl Prepared {
 
     /// The .torrent file; `None` while the metadata is unknown.
     pub fn metadata_bytes(&self) -> Option<Vec<u8>> {
-        self.metadata
-            .as_ref()
-            .and_then(|_| self.params.metadata_bytes().ok())
+        self.metadata.as_ref().and_then(|_| self.params.metadata_bytes().ok())
     }
 }
 
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "map_err hands it over by value"
-)]
+#[expect(clippy::needless_pass_by_value, reason = "map_err hands it over by value")]
 pub(crate) fn refused(error: cxx::Exception) -> Error {
     Error::invalid(error.what().to_owned())
 }

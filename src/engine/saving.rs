@@ -26,9 +26,7 @@ impl Actor {
             .iter()
             .filter(|(_, entry)| !entry.is_saving && !entry.is_shown_only)
             .filter(|(_, entry)| {
-                let waited = entry
-                    .saved_at
-                    .is_none_or(|at| now.duration_since(at) >= interval);
+                let waited = entry.saved_at.is_none_or(|at| now.duration_since(at) >= interval);
                 entry.save_soon || (entry.needs_save && waited)
             })
             .map(|(token, _)| *token)
@@ -45,10 +43,7 @@ impl Actor {
             let _ = reply.send(Err(Error::not_found(format!("there is no torrent {id}"))));
             return;
         };
-        self.waiting
-            .entry((token, Outcome::Saved))
-            .or_default()
-            .push(reply);
+        self.waiting.entry((token, Outcome::Saved)).or_default().push(reply);
         self.request_save(token, false);
     }
 
@@ -75,10 +70,7 @@ impl Actor {
 
     pub(crate) fn resume_data(&mut self, token: Token, resume: Vec<u8>, metadata: Vec<u8>) {
         self.save_ended(token);
-        let waiters = self
-            .waiting
-            .remove(&(token, Outcome::Saved))
-            .unwrap_or_default();
+        let waiters = self.waiting.remove(&(token, Outcome::Saved)).unwrap_or_default();
         let (Some(row), Some(entry)) = (self.board.row(token), self.torrents.get_mut(&token))
         else {
             return;
@@ -128,11 +120,7 @@ impl Actor {
     }
 
     fn save_ended(&mut self, token: Token) {
-        if let Some(entry) = self
-            .torrents
-            .get_mut(&token)
-            .filter(|entry| entry.is_saving)
-        {
+        if let Some(entry) = self.torrents.get_mut(&token).filter(|entry| entry.is_saving) {
             entry.is_saving = false;
             self.saves_under_way = self.saves_under_way.saturating_sub(1);
         }
@@ -140,10 +128,7 @@ impl Actor {
 
     /// Asks for everything that is unsaved, at the end.
     pub(crate) fn save_all(&mut self) {
-        let live = self
-            .torrents
-            .iter()
-            .filter(|(_, entry)| !entry.is_shown_only);
+        let live = self.torrents.iter().filter(|(_, entry)| !entry.is_shown_only);
         let tokens: Vec<Token> = live.map(|(token, _)| *token).collect();
         for token in tokens {
             self.request_save(token, true);

@@ -39,10 +39,7 @@ fn own_defaults() -> Vec<(&'static str, SettingValue)> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let cores = i64::try_from(cores).unwrap_or(1);
     vec![
-        (
-            "user_agent",
-            Text(format!("Cove/{}", env!("CARGO_PKG_VERSION"))),
-        ),
+        ("user_agent", Text(format!("Cove/{}", env!("CARGO_PKG_VERSION")))),
         // Azureus style: CV, then four digits of the version.
         ("peer_fingerprint", Text("-CV0100-".into())),
         // The default of 2,000 drops alerts with a few thousand torrents.
@@ -90,10 +87,7 @@ fn own_defaults() -> Vec<(&'static str, SettingValue)> {
 /// Checks every session's settings against what libtorrent knows.
 pub(crate) fn prepare(sessions: &[SessionConfig]) -> Result<Vec<PreparedSession>> {
     let known = bridge::known_settings().map_err(refused)?;
-    sessions
-        .iter()
-        .map(|session| prepare_one(session, &known))
-        .collect()
+    sessions.iter().map(|session| prepare_one(session, &known)).collect()
 }
 
 fn prepare_one(session: &SessionConfig, known: &[Setting]) -> Result<PreparedSession> {
@@ -144,12 +138,7 @@ fn check(name: &str, value: &SettingValue, known: &[Setting]) -> Result<Setting>
 fn unknown(name: &str, known: &[Setting]) -> String {
     let near = known
         .iter()
-        .map(|setting| {
-            (
-                strsim::damerau_levenshtein(name, &setting.name),
-                &setting.name,
-            )
-        })
+        .map(|setting| (strsim::damerau_levenshtein(name, &setting.name), &setting.name))
         .min();
     match near {
         Some((_, near)) => {
@@ -169,14 +158,13 @@ mod tests {
             name: "default".into(),
             settings,
             cove_disk: true,
+            pex: true,
+            utp_to_lan: false,
         }]
     }
 
     fn refusal(name: &str, value: SettingValue) -> String {
-        prepare(&session(name, value))
-            .err()
-            .map(|error| error.message().to_owned())
-            .unwrap()
+        prepare(&session(name, value)).err().map(|error| error.message().to_owned()).unwrap()
     }
 
     #[test]
@@ -195,10 +183,7 @@ mod tests {
     #[test]
     fn the_users_value_wins_over_ours() {
         let prepared = prepare(&session("stop_tracker_timeout", SettingValue::Int(7))).unwrap();
-        let found = prepared[0]
-            .settings
-            .iter()
-            .find(|s| s.name == "stop_tracker_timeout");
+        let found = prepared[0].settings.iter().find(|s| s.name == "stop_tracker_timeout");
         assert_eq!(found.map(|setting| setting.number), Some(7));
     }
 }

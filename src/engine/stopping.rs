@@ -30,9 +30,7 @@ impl Actor {
         }
         self.slots.clear();
         if unsaved > 0 {
-            return Err(Error::busy(format!(
-                "{unsaved} torrents were not saved in time"
-            )));
+            return Err(Error::busy(format!("{unsaved} torrents were not saved in time")));
         }
         Ok(())
     }

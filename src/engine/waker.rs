@@ -25,10 +25,7 @@ impl Waker {
         let ring = move || match queue.try_send(message()) {
             Ok(()) | Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {}
         };
-        Self {
-            pending,
-            ring: Box::new(ring),
-        }
+        Self { pending, ring: Box::new(ring) }
     }
 
     /// Wakes the engine thread; one atomic operation when it is awake already.
@@ -62,10 +59,7 @@ impl Progress {
 
     /// Pieces hashed and pieces in all; (0, 0) before the first.
     pub(crate) fn pieces(&self) -> (u32, u32) {
-        (
-            self.shared.done.load(Ordering::Relaxed),
-            self.shared.total.load(Ordering::Relaxed),
-        )
+        (self.shared.done.load(Ordering::Relaxed), self.shared.total.load(Ordering::Relaxed))
     }
 
     /// Makes the next report stop the work.

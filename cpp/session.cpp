@@ -1,0 +1,182 @@
+// Start, settings, statistics and end of a session.
+#include <stdexcept>
+
+#include <libtorrent/alert_types.hpp>
+#include <libtorrent/extensions/smart_ban.hpp>
+#include <libtorrent/extensions/ut_metadata.hpp>
+#include <libtorrent/extensions/ut_pex.hpp>
+#include <libtorrent/session_params.hpp>
+#include <libtorrent/session_stats.hpp>
+#include <libtorrent/settings_pack.hpp>
+#include <libtorrent/version.hpp>
+#include <malloc.h>
+
+#include "compat.h"
+#include "convert.h"
+#include "impl.h"
+#include "utp_policy.h"
+
+namespace cove {
+namespace {
+
+// The ranges in which libtorrent numbers its settings.
+struct Range {
+    int base;
+    int count;
+};
+constexpr Range ranges[] = {
+    {lt::settings_pack::string_type_base, lt::settings_pack::num_string_settings},
+    {lt::settings_pack::int_type_base, lt::settings_pack::num_int_settings},
+    {lt::settings_pack::bool_type_base, lt::settings_pack::num_bool_settings},
+};
+
+SettingKind kind_of(int setting)
+{
+    switch (setting & lt::settings_pack::type_mask) {
+        case lt::settings_pack::string_type_base: return SettingKind::Text;
+        case lt::settings_pack::int_type_base: return SettingKind::Int;
+        default: return SettingKind::Bool;
+    }
+}
+
+Setting read_setting(lt::settings_pack const& from, int name)
+{
+    Setting to{};
+    to.name = lt::name_for_setting(name);
+    to.kind = kind_of(name);
+    switch (to.kind) {
+        case SettingKind::Text: to.text = lossy(from.get_str(name)); break;
+        case SettingKind::Int: to.number = from.get_int(name); break;
+        default: to.number = from.get_bool(name) ? 1 : 0; break;
+    }
+    return to;
+}
+
+// Deprecated settings have no name and are left out.
+rust::Vec<Setting> read_settings(lt::settings_pack const& from)
+{
+    rust::Vec<Setting> to;
+    for (auto const& range : ranges) {
+        for (int name = range.base; name < range.base + range.count; ++name) {
+            auto const* text = lt::name_for_setting(name);
+            if (text != nullptr && *text != '\0' && from.has_val(name)) {
+                to.push_back(read_setting(from, name));
+            }
+        }
+    }
+    return to;
+}
+
+lt::settings_pack pack_of(rust::Slice<Setting const> settings)
+{
+    lt::settings_pack pack;
+    for (auto const& setting : settings) {
+        auto const text = plain(setting.name);
+        int const name = lt::setting_by_name(text);
+        if (name < 0) throw std::runtime_error("libtorrent has no setting `" + text + "`");
+        if (kind_of(name) != setting.kind) {
+            throw std::runtime_error("setting `" + text + "` is of another type");
+        }
+        switch (setting.kind) {
+            case SettingKind::Text: pack.set_str(name, plain(setting.text)); break;
+            case SettingKind::Int: pack.set_int(name, int(setting.number)); break;
+            default: pack.set_bool(name, setting.number != 0); break;
+        }
+    }
+    return pack;
+}
+
+lt::session_params params_of(rust::Slice<Setting const> settings, SessionOptions const& options)
+{
+    auto pack = pack_of(settings);
+    pack.set_int(lt::settings_pack::alert_mask, int(std::uint32_t(wanted_alerts())));
+    std::vector<std::shared_ptr<lt::plugin>> plugins;
+    if (!options.utp_to_lan) plugins.push_back(make_utp_policy());
+    lt::session_params params(std::move(pack), {});
+    params.extensions = std::move(plugins);
+    (void)options.cove_disk;
+    return params;
+}
+
+void add_peer_extensions(lt::session& session)
+{
+    session.add_extension(&lt::create_ut_metadata_plugin);
+    session.add_extension(&lt::create_ut_pex_plugin);
+    session.add_extension(&lt::create_smart_ban_plugin);
+}
+
+// Every thread would get a heap of its own, and a seeding NAS has many threads and little to
+// allocate at once.
+void share_heaps() { mallopt(M_ARENA_MAX, 2); }
+
+}  // namespace
+
+lt::alert_category_t wanted_alerts()
+{
+    return lt::alert_category::error | lt::alert_category::status | lt::alert_category::storage
+        | lt::alert_category::tracker | lt::alert_category::piece_progress
+        | lt::alert_category::port_mapping;
+}
+
+Session::Session(std::unique_ptr<Impl> from) : impl(std::move(from)) {}
+Session::~Session() = default;
+
+lt::session& Session::Impl::live() const
+{
+    if (!session) throw std::runtime_error("the session is stopping");
+    return *session;
+}
+
+std::unique_ptr<Session> new_session(rust::Slice<Setting const> settings,
+                                     SessionOptions const& options, rust::Box<Waker> waker)
+{
+    share_heaps();
+    auto impl = std::make_unique<Session::Impl>();
+    impl->waker.emplace(std::move(waker));
+    impl->session = std::make_unique<lt::session>(params_of(settings, options));
+    add_peer_extensions(*impl->session);
+    Waker const* const bell = &**impl->waker;
+    impl->session->set_alert_notify([bell] { bell->wake(); });
+    bell->wake();
+    return std::make_unique<Session>(std::move(impl));
+}
+
+rust::String libtorrent_version() { return lossy(lt::version()); }
+
+rust::Vec<Setting> known_settings() { return read_settings(lt::default_settings()); }
+
+rust::Vec<StatName> stat_names()
+{
+    rust::Vec<StatName> to;
+    for (auto const& metric : lt::session_stats_metrics()) {
+        to.push_back(StatName{lossy(metric.name), std::uint32_t(metric.value_index),
+                              metric.type == lt::metric_type_t::counter});
+    }
+    return to;
+}
+
+void Session::apply_settings(rust::Slice<Setting const> settings)
+{
+    impl->live().apply_settings(pack_of(settings));
+}
+
+rust::Vec<Setting> Session::settings() const { return read_settings(impl->live().get_settings()); }
+
+void Session::pause_session() { impl->live().pause(); }
+
+void Session::resume_session() { impl->live().resume(); }
+
+void Session::post_stats() { impl->live().post_session_stats(); }
+
+std::uint16_t Session::listen_port() const { return impl->live().listen_port(); }
+
+void Session::abort()
+{
+    if (!impl->session) return;
+    impl->session->set_alert_notify([] {});
+    impl->ending = impl->session->abort();
+    impl->handles.clear();
+    impl->session.reset();
+}
+
+}  // namespace cove

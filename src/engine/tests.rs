@@ -1,0 +1,209 @@
+//! Two engines over loopback: real sessions, nothing mocked.
+
+use std::net::Ipv4Addr;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use crate::domain::error::ErrorKind;
+use crate::domain::hash::TorrentId;
+use crate::domain::torrent::Stage;
+use crate::domain::torrent::Torrent;
+use crate::engine::AddOptions;
+use crate::engine::Engine;
+use crate::engine::EngineConfig;
+use crate::engine::Prepared;
+use crate::engine::Saved;
+use crate::engine::SessionConfig;
+use crate::engine::ffi::bridge;
+use crate::engine::settings::SettingValue;
+use crate::engine::waker::Progress;
+
+const LIMIT: Duration = Duration::from_secs(30);
+const PAYLOAD_BYTES: usize = 3_000_000;
+
+struct Lab {
+    engine: Engine,
+    saved: mpsc::Receiver<Saved>,
+    directory: tempfile::TempDir,
+}
+
+fn settings(disk: bool) -> SessionConfig {
+    let off = |name: &str| (name.to_owned(), SettingValue::Bool(false));
+    let mut settings: Vec<_> =
+        ["enable_dht", "enable_lsd", "enable_upnp", "enable_natpmp"].into_iter().map(off).collect();
+    settings.push(("listen_interfaces".into(), SettingValue::Text("127.0.0.1:0".into())));
+    SessionConfig {
+        name: "default".into(),
+        settings,
+        cove_disk: disk,
+        pex: true,
+        utp_to_lan: false,
+    }
+}
+
+fn start() -> Lab {
+    let (records, saved) = mpsc::channel(64);
+    let config =
+        EngineConfig { sessions: vec![settings(true)], resume_interval: Duration::from_secs(30) };
+    let engine = Engine::start(config, records).unwrap();
+    Lab { engine, saved, directory: tempfile::tempdir().unwrap() }
+}
+
+impl Lab {
+    fn path(&self) -> String {
+        self.directory.path().to_str().unwrap().to_owned()
+    }
+
+    async fn add(&self, mut prepared: Prepared) -> TorrentId {
+        let id = prepared.hashes.id();
+        let options = AddOptions { save_path: self.path(), ..AddOptions::default() };
+        prepared.set_options(&options).unwrap();
+        self.engine.add(prepared, "default").await.unwrap();
+        id
+    }
+
+    async fn port(&self) -> u16 {
+        let mut listening = self.engine.listening();
+        let port = timeout(LIMIT, listening.wait_for(|port| port.unwrap_or(0) != 0)).await;
+        port.unwrap().unwrap().unwrap()
+    }
+
+    async fn until(&self, id: TorrentId, what: impl Fn(&Torrent) -> bool) -> Arc<Torrent> {
+        let mut changes = self.engine.changes();
+        let seen = timeout(LIMIT, async {
+            loop {
+                if let Some(torrent) = self.engine.get(id).filter(|torrent| what(torrent)) {
+                    return torrent;
+                }
+                changes.changed().await.unwrap();
+            }
+        });
+        match seen.await {
+            Ok(torrent) => torrent,
+            Err(_) => panic!("never so: {:?}", self.engine.get(id)),
+        }
+    }
+}
+
+fn payload() -> Vec<u8> {
+    (0..PAYLOAD_BYTES)
+        .map(|i| u8::try_from(i.wrapping_mul(2_654_435_761) >> 7 & 255).unwrap())
+        .collect()
+}
+
+fn author(directory: &Path, v1: bool, v2: bool) -> Prepared {
+    std::fs::write(directory.join("payload.bin"), payload()).unwrap();
+    let request = bridge::AuthorRequest {
+        path: directory.join("payload.bin").to_str().unwrap().into(),
+        name: String::new(),
+        piece_length: 1 << 16,
+        is_private: false,
+        make_v1: v1,
+        make_v2: v2,
+        trackers: Vec::new(),
+        web_seeds: Vec::new(),
+        comment: String::new(),
+        creator: "test".into(),
+        threads: 2,
+        exclude: Vec::new(),
+    };
+    let made = bridge::author(&request, &Progress::default()).unwrap();
+    Prepared::of(Ok(made), "made").unwrap()
+}
+
+async fn transfer(v1: bool, v2: bool, by_magnet: bool) {
+    let (seeder, leecher) = (start(), start());
+    let made = author(seeder.directory.path(), v1, v2);
+    let file = made.metadata_bytes().unwrap();
+    let magnet = made.params.magnet_link().unwrap();
+    let id = seeder.add(made).await;
+    seeder.until(id, |torrent| torrent.status.stage == Stage::Seeding).await;
+    let wanted = if by_magnet {
+        Prepared::from_magnet(&magnet).unwrap()
+    } else {
+        Prepared::from_torrent(&file).unwrap()
+    };
+    assert_eq!(leecher.add(wanted).await, id);
+    let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, seeder.port().await));
+    leecher.engine.connect_peer(id, peer).await.unwrap();
+    let done = leecher.until(id, |torrent| torrent.status.stage == Stage::Seeding).await;
+    assert!(done.pieces.is_full() && done.metadata.is_some(), "{done:?}");
+    assert_eq!(std::fs::read(leecher.directory.path().join("payload.bin")).unwrap(), payload());
+}
+
+#[tokio::test]
+async fn v1_v2_and_hybrid_torrents_travel() {
+    transfer(true, false, false).await;
+    transfer(false, true, false).await;
+    transfer(true, true, false).await;
+}
+
+#[tokio::test]
+async fn a_magnet_link_gets_its_metadata_from_the_peer() {
+    transfer(true, false, true).await;
+}
+
+#[tokio::test]
+async fn resume_data_needs_no_second_check_and_carries_the_metadata_once() {
+    let mut seeder = start();
+    let made = author(seeder.directory.path(), true, false);
+    let file = made.metadata_bytes().unwrap();
+    let id = seeder.add(made).await;
+    seeder.until(id, |torrent| torrent.status.stage == Stage::Seeding).await;
+    let answer = seeder.engine.save(id);
+    let receive = async {
+        // The first save after a check may come by itself, with nobody waiting.
+        loop {
+            let mut saved = seeder.saved.recv().await.unwrap();
+            let waiters = std::mem::take(&mut saved.waiters);
+            if waiters.into_iter().map(|waiter| waiter.send(Ok(()))).count() > 0 {
+                return saved;
+            }
+        }
+    };
+    let (outcome, saved) = timeout(LIMIT, async { tokio::join!(answer, receive) }).await.unwrap();
+    outcome.unwrap();
+    let again = Prepared::from_resume(&saved.resume, &file).unwrap();
+    let fresh = start();
+    fresh.engine.load(again, "default").unwrap();
+    let loaded = fresh.until(id, |torrent| torrent.status.stage == Stage::Seeding).await;
+    assert_eq!(*loaded.save_path, *seeder.path());
+}
+
+#[tokio::test]
+async fn a_torrent_is_added_once_and_removed_once() {
+    let lab = start();
+    let made = author(lab.directory.path(), true, false);
+    let file = made.metadata_bytes().unwrap();
+    let id = lab.add(made).await;
+    let mut second = Prepared::from_torrent(&file).unwrap();
+    second.set_options(&AddOptions { save_path: lab.path(), ..AddOptions::default() }).unwrap();
+    let refused = lab.engine.add(second, "default").await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Conflict);
+    lab.engine.pause(id).await.unwrap();
+    assert!(lab.engine.get(id).unwrap().status.is_paused);
+    lab.engine.remove(id).await.unwrap();
+    assert!(lab.engine.get(id).is_none());
+    assert_eq!(lab.engine.remove(id).await.unwrap_err().kind(), ErrorKind::NotFound);
+    assert!(lab.directory.path().join("payload.bin").exists());
+}
+
+#[tokio::test]
+async fn stopping_saves_and_ends_within_its_limit() {
+    let mut lab = start();
+    let id = lab.add(author(lab.directory.path(), true, false)).await;
+    lab.until(id, |torrent| torrent.status.stage == Stage::Seeding).await;
+    lab.engine.stop(Duration::from_secs(10)).await.unwrap();
+    lab.saved.close();
+    let mut saved = Vec::new();
+    while let Some(record) = lab.saved.recv().await {
+        saved.push(record.id);
+    }
+    assert_eq!(saved, [id]);
+    assert_eq!(lab.engine.pause(id).await.unwrap_err().kind(), ErrorKind::Busy);
+}
