@@ -12,4 +12,5 @@
 //! | 4 | [`dialects`] | each API's words for the services |
 //! | 5 | [`app`] | configuration, command line, start and stop |
 
+pub mod app;
 pub mod domain;
