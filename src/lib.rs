@@ -12,5 +12,6 @@
 //! | 4 | [`dialects`] | each API's words for the services |
 //! | 5 | [`app`] | configuration, command line, start and stop |
 
+pub mod app;
 pub mod domain;
 pub mod engine;

@@ -1,3 +1,7 @@
 //! The `cove` program.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cove::app::main()
+}

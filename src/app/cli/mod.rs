@@ -1,0 +1,293 @@
+//! The command line: one file per command, and here the tree of commands with the flags that all
+//! of them have.
+
+mod add;
+mod client;
+mod completions;
+mod config;
+mod ls;
+mod progress;
+mod rm;
+mod serve;
+mod table;
+mod wire;
+
+use std::io;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use clap::Parser;
+use clap::Subcommand;
+
+use crate::app::Exit;
+use crate::app::config::Loaded;
+use crate::app::config_sources::Environment;
+use crate::app::config_sources::Override;
+use crate::app::config_sources::Wishes;
+use crate::app::logging;
+use crate::domain::error::Error;
+
+const AFTER_HELP: &str = "\
+Configuration comes from, each winning over those before it: defaults; the file of --config, else
+cove.toml in the state directory; variables COVE_SECTION__KEY such as COVE_API__BIND; --set and
+the other flags. `cove config` shows every key with its value and where it came from.
+
+add, ls and rm find the server of the same state directory by themselves. For another server give
+--url and its token in COVE_API__TOKEN.
+
+Exit codes:
+  0  all went well
+  1  something went wrong
+  2  wrong usage or configuration
+  3  the store cannot be read, or a newer version wrote it
+  4  another process works on the state directory
+  5  a port is in use
+  6  the server cannot be reached
+  7  the server refused the token
+  8  no torrent is named so";
+
+/// A BitTorrent client and tracker in one process.
+#[derive(Debug, Parser)]
+#[command(name = "cove", version, about, after_help = AFTER_HELP)]
+struct Cli {
+    #[command(flatten)]
+    flags: Flags,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Flags that may stand before or after the command.
+///
+/// Not clap's global flags: of those, `--set` before the command is lost when one stands after it.
+#[derive(Clone, Debug, Args)]
+struct Flags {
+    /// Directory of the program's own state
+    #[arg(long, value_name = "DIR")]
+    state_dir: Option<PathBuf>,
+    /// Configuration file (TOML)
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// One configuration value; may be repeated
+    #[arg(long, value_name = "SECTION.KEY=VALUE")]
+    set: Vec<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    /// Where the server is, such as http://127.0.0.1:7373
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Download, seed and answer until told to stop
+    Serve(With<serve::ServeArgs>),
+    /// Show every configuration value and where it came from
+    Config(With<NoArgs>),
+    /// Add torrents to the running server
+    Add(With<add::AddArgs>),
+    /// List the torrents of the running server
+    Ls(With<NoArgs>),
+    /// Remove torrents from the running server
+    Rm(With<rm::RmArgs>),
+    /// Print the completions of a shell
+    Completions(completions::CompletionsArgs),
+}
+
+/// The arguments of a command, and the flags that stand after it.
+#[derive(Debug, Args)]
+struct With<T: Args> {
+    #[command(flatten)]
+    args: T,
+    #[command(flatten)]
+    flags: Flags,
+}
+
+/// A command has no arguments of its own.
+#[derive(Debug, Args)]
+struct NoArgs {}
+
+/// What a command needs to know besides its own arguments.
+struct Context {
+    wishes: Wishes,
+    environment: Environment,
+    is_json: bool,
+    url: Option<String>,
+}
+
+/// Why a command ends without having done its work.
+#[derive(Debug)]
+struct Failure {
+    exit: Exit,
+    message: String,
+}
+
+impl Failure {
+    fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self {
+            exit,
+            message: message.into(),
+        }
+    }
+}
+
+impl From<io::Error> for Failure {
+    /// Writing to standard output failed. A reader that has seen enough (`cove ls | head`) closes
+    /// the pipe, which is no error.
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::new(Exit::Fine, ""),
+            _ => Self::new(Exit::Error, format!("cannot write the answer: {error}")),
+        }
+    }
+}
+
+impl Flags {
+    /// Both sets together: later single values win, `--set` adds up.
+    fn and_then(mut self, later: &Self) -> Self {
+        self.state_dir = later.state_dir.clone().or(self.state_dir);
+        self.config = later.config.clone().or(self.config);
+        self.set.extend_from_slice(&later.set);
+        self.json |= later.json;
+        self.url = later.url.clone().or(self.url);
+        self
+    }
+}
+
+impl Command {
+    fn flags(&self) -> Option<&Flags> {
+        match self {
+            Self::Serve(with) => Some(&with.flags),
+            Self::Config(with) | Self::Ls(with) => Some(&with.flags),
+            Self::Add(with) => Some(&with.flags),
+            Self::Rm(with) => Some(&with.flags),
+            Self::Completions(_) => None,
+        }
+    }
+}
+
+impl Cli {
+    /// The flags before and after the command.
+    fn flags(&self) -> Flags {
+        match self.command.flags() {
+            Some(later) => self.flags.clone().and_then(later),
+            None => self.flags.clone(),
+        }
+    }
+}
+
+impl Context {
+    fn new(flags: &Flags) -> Result<Self, Failure> {
+        let usage = |error: Error| Failure::new(Exit::Usage, error.message());
+        let set = flags.set.iter().map(|argument| Override::parse(argument));
+        let mut overrides = set.collect::<Result<Vec<_>, _>>().map_err(usage)?;
+        if let Some(path) = &flags.state_dir {
+            let text = path.to_str().ok_or_else(|| {
+                Failure::new(
+                    Exit::Usage,
+                    "`--state-dir` is not UTF-8: choose another directory",
+                )
+            })?;
+            let key = "state_dir".into();
+            overrides.push(Override {
+                flag: "--state-dir",
+                key,
+                text: text.into(),
+            });
+        }
+        let wishes = Wishes {
+            config_file: flags.config.clone(),
+            overrides,
+        };
+        let environment = Environment::of_process().map_err(usage)?;
+        Ok(Self {
+            wishes,
+            environment,
+            is_json: flags.json,
+            url: flags.url.clone(),
+        })
+    }
+
+    /// The configuration as this command line and environment make it.
+    fn load(&self) -> Result<Loaded, Failure> {
+        Loaded::load(&self.wishes, &self.environment)
+            .map_err(|error| Failure::new(Exit::Usage, error.message()))
+    }
+}
+
+/// Reads the command line and runs the command. Ends the process for `--help` and wrong usage.
+pub(super) fn main() -> ExitCode {
+    let cli = Cli::parse();
+    run(cli).unwrap_or_else(|failure| {
+        if !failure.message.is_empty() {
+            // With standard error gone, the exit code has to do.
+            let _ = writeln!(io::stderr(), "cove: {}", logging::escape(&failure.message));
+        }
+        failure.exit.into()
+    })
+}
+
+fn run(cli: Cli) -> Result<ExitCode, Failure> {
+    let mut context = Context::new(&cli.flags())?;
+    let mut out = io::stdout();
+    match cli.command {
+        Command::Serve(with) => return serve::run(&with.args, &mut context),
+        Command::Config(_) => config::run(&context, &mut out)?,
+        Command::Add(with) => add::run(&with.args, &context, &mut out)?,
+        Command::Ls(_) => ls::run(&context, &mut out)?,
+        Command::Rm(with) => rm::run(&with.args, &context, &mut out)?,
+        Command::Completions(args) => completions::run(&args, &mut out)?,
+    }
+    out.flush()?;
+    Ok(Exit::Fine.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(arguments: &[&str]) -> Cli {
+        Cli::try_parse_from([&["cove"], arguments].concat()).unwrap()
+    }
+
+    #[test]
+    fn the_tree_of_commands_is_sound_and_help_names_every_exit_code() {
+        Cli::command().debug_assert();
+        let help = Cli::command().render_help().to_string();
+        for code in 0..=8 {
+            assert!(help.contains(&format!("\n  {code}  ")), "{code}");
+        }
+    }
+
+    #[test]
+    fn flags_count_before_and_after_the_command() {
+        let cli = parse(&["--set", "a=1", "ls", "--set", "b=2", "--json"]);
+        let flags = cli.flags();
+        assert_eq!(flags.set, ["a=1", "b=2"]);
+        assert!(flags.json);
+        assert_eq!(
+            Cli::try_parse_from(["cove", "rm"]).unwrap_err().exit_code(),
+            2
+        );
+    }
+
+    #[test]
+    fn a_set_without_a_value_is_wrong_usage() {
+        let failure = Context::new(&parse(&["--set", "api.bind", "ls"]).flags)
+            .err()
+            .unwrap();
+        assert_eq!(failure.exit, Exit::Usage);
+        assert!(failure.message.contains("section.key=value"));
+    }
+
+    /// `cove ls | head` is no error.
+    #[test]
+    fn a_reader_that_has_seen_enough_is_no_failure() {
+        let failure = Failure::from(io::Error::from(io::ErrorKind::BrokenPipe));
+        assert_eq!((failure.exit, failure.message.as_str()), (Exit::Fine, ""));
+    }
+}

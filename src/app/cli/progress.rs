@@ -1,0 +1,223 @@
+//! The progress of torrents that `cove add --wait` waits for: one line redrawn on a terminal,
+//! a line at every tenth otherwise.
+
+use std::io;
+use std::io::IsTerminal;
+use std::io::Write;
+use std::time::Duration;
+
+use crate::app::Exit;
+use crate::app::cli::Failure;
+use crate::app::cli::client::Client;
+use crate::app::cli::table;
+use crate::app::cli::wire::Download;
+use crate::app::cli::wire::Downloads;
+use crate::app::logging;
+
+/// How often the server is asked.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// Columns that a redrawn line may take: a longer one would wrap and not be redrawn.
+const LINE_COLUMNS: usize = 79;
+
+/// What one look at a torrent says about waiting for it.
+#[derive(Debug, PartialEq)]
+enum Verdict {
+    Goes,
+    Done,
+}
+
+/// Draws progress in the way that fits the target.
+struct Display<'a, W: Write> {
+    target: &'a mut W,
+    is_terminal: bool,
+    /// What was printed last for each torrent: tenths done, and status.
+    printed: Vec<(u32, String)>,
+}
+
+/// Waits until every torrent of `hashes` is complete.
+pub(super) fn wait(
+    client: &Client,
+    hashes: &[&str],
+    target: &mut (impl Write + IsTerminal),
+) -> Result<(), Failure> {
+    let is_terminal = target.is_terminal();
+    let printed = vec![(u32::MAX, String::new()); hashes.len()];
+    let mut display = Display {
+        target,
+        is_terminal,
+        printed,
+    };
+    loop {
+        let list = client.downloads()?;
+        match look(&list, hashes, &mut display)? {
+            Verdict::Done => return Ok(display.finish()?),
+            Verdict::Goes => std::thread::sleep(INTERVAL),
+        }
+    }
+}
+
+/// Shows how far the torrents are and tells whether all are done.
+fn look<W: Write>(
+    list: &Downloads,
+    hashes: &[&str],
+    display: &mut Display<'_, W>,
+) -> Result<Verdict, Failure> {
+    let mut waiting = None;
+    for (index, hash) in hashes.iter().enumerate() {
+        let Some(download) = list.downloads.iter().find(|one| one.infohash == *hash) else {
+            let message = format!("torrent {hash} was removed while waiting for it");
+            return Err(Failure::new(Exit::NotFound, message));
+        };
+        let verdict = judge(download)?;
+        display.lines(index, download)?;
+        if verdict == Verdict::Goes {
+            waiting = waiting.or(Some(download));
+        }
+    }
+    let Some(download) = waiting else {
+        return Ok(Verdict::Done);
+    };
+    display.redraw(download)?;
+    Ok(Verdict::Goes)
+}
+
+fn judge(download: &Download) -> Result<Verdict, Failure> {
+    let stopped = |why: &str| {
+        let message = format!("{}: {}", download.name, why.trim_matches('\''));
+        Err(Failure::new(Exit::Error, message))
+    };
+    let is_whole = download.progress >= 1.0;
+    match download.status.as_str() {
+        "SEEDING" => Ok(Verdict::Done),
+        "STOPPED" | "QUEUED" if is_whole => Ok(Verdict::Done),
+        "STOPPED_ON_ERROR" if download.error.is_empty() => stopped("stopped by an error"),
+        "STOPPED_ON_ERROR" => stopped(&download.error),
+        "STOPPED" => stopped("was stopped before it was complete"),
+        _ => Ok(Verdict::Goes),
+    }
+}
+
+impl<W: Write> Display<'_, W> {
+    /// On a terminal: replaces the last line.
+    fn redraw(&mut self, download: &Download) -> io::Result<()> {
+        if !self.is_terminal {
+            return Ok(());
+        }
+        let line: String = describe(download).chars().take(LINE_COLUMNS).collect();
+        write!(self.target, "\r\x1b[K{line}")?;
+        self.target.flush()
+    }
+
+    /// Elsewhere: a line when the torrent's status changed or another tenth is there.
+    fn lines(&mut self, index: usize, download: &Download) -> io::Result<()> {
+        if self.is_terminal {
+            return Ok(());
+        }
+        let tenths = (0..10).filter(|tenth| download.progress * 10.0 >= f64::from(tenth + 1));
+        let now = (
+            u32::try_from(tenths.count()).unwrap_or_default(),
+            download.status.clone(),
+        );
+        if self.printed[index] == now {
+            return Ok(());
+        }
+        self.printed[index] = now;
+        writeln!(self.target, "{}", describe(download))
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        match self.is_terminal {
+            true => write!(self.target, "\r\x1b[K"),
+            false => self.target.flush(),
+        }
+    }
+}
+
+fn describe(download: &Download) -> String {
+    let name: String = logging::escape(&download.name).chars().take(32).collect();
+    format!(
+        "{name}: {} {}, {}/s down, {} peers, {} left",
+        table::percent(download.progress),
+        table::status(download),
+        table::size(download.speed_down),
+        download.num_connected_peers + download.num_connected_seeds,
+        table::duration(download.eta),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn download(status: &str, progress: f64) -> Downloads {
+        let one = Download {
+            infohash: "aa".into(),
+            name: "na\x1bme".into(),
+            status: status.into(),
+            progress,
+            ..Download::default()
+        };
+        Downloads {
+            downloads: vec![one],
+            checkpoints: Default::default(),
+        }
+    }
+
+    fn shown(is_terminal: bool) -> String {
+        let mut target = Vec::new();
+        let printed = vec![(u32::MAX, String::new())];
+        let mut display = Display {
+            target: &mut target,
+            is_terminal,
+            printed,
+        };
+        for (status, progress) in [
+            ("METADATA", 0.0),
+            ("DOWNLOADING", 0.1),
+            ("DOWNLOADING", 0.15),
+            ("SEEDING", 1.0),
+        ] {
+            look(&download(status, progress), &["aa"], &mut display).unwrap();
+        }
+        String::from_utf8(target).unwrap()
+    }
+
+    #[test]
+    fn a_terminal_gets_one_line_and_a_file_gets_one_a_tenth() {
+        assert!(!shown(true).contains('\n'));
+        assert_eq!(shown(true).matches("\r\x1b[K").count(), 3);
+        assert_eq!(shown(false).lines().count(), 3);
+        assert!(
+            !shown(false).contains('\x1b'),
+            "rule W11: names move no terminal"
+        );
+    }
+
+    #[test]
+    fn waiting_ends_with_the_torrent_or_with_its_trouble() {
+        let mut target = Vec::new();
+        let printed = vec![(u32::MAX, String::new())];
+        let mut display = Display {
+            target: &mut target,
+            is_terminal: false,
+            printed,
+        };
+        let mut of = |status, progress| {
+            let looked = look(&download(status, progress), &["aa"], &mut display);
+            looked.map_err(|failure| failure.exit)
+        };
+        assert_eq!(of("HASHCHECKING", 1.0), Ok(Verdict::Goes));
+        assert_eq!(of("SEEDING", 1.0), Ok(Verdict::Done));
+        assert_eq!(of("STOPPED_ON_ERROR", 0.5), Err(Exit::Error));
+        assert_eq!(of("STOPPED", 0.5), Err(Exit::Error));
+        let nothing = Downloads {
+            downloads: Vec::new(),
+            checkpoints: Default::default(),
+        };
+        assert_eq!(
+            look(&nothing, &["aa"], &mut display).unwrap_err().exit,
+            Exit::NotFound
+        );
+    }
+}

@@ -1,0 +1,168 @@
+//! The JSON that the command line reads from the server (Tribler's downloads API, 8.x form) and
+//! prints for programs.
+
+use std::path::Path;
+
+use figment::value::Value as ConfigValue;
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::json;
+
+use crate::app::config_show::Row;
+use crate::app::logging;
+use crate::app::state_dir;
+
+/// `api.json` of a state directory.
+#[derive(Debug, Deserialize)]
+pub(super) struct ApiFile {
+    pub(super) url: String,
+}
+
+/// The answer to `GET /api/downloads`.
+#[derive(Debug, Deserialize)]
+pub(super) struct Downloads {
+    pub(super) downloads: Vec<Download>,
+    #[serde(default)]
+    pub(super) checkpoints: Checkpoints,
+}
+
+/// How many torrents of the store the server has loaded.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Checkpoints {
+    #[serde(default)]
+    pub(super) total: u64,
+    #[serde(default)]
+    pub(super) loaded: u64,
+}
+
+/// One torrent of the list. Speeds are bytes/s, `eta` seconds.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Download {
+    pub(super) infohash: String,
+    pub(super) name: String,
+    /// 0 to 1, of the current task.
+    pub(super) progress: f64,
+    pub(super) status: String,
+    pub(super) size: u64,
+    pub(super) speed_down: u64,
+    pub(super) speed_up: u64,
+    /// Enormous when nothing moves.
+    pub(super) eta: f64,
+    pub(super) num_connected_peers: u64,
+    pub(super) num_connected_seeds: u64,
+    /// -1 for infinite; absent from 7.x servers.
+    pub(super) all_time_ratio: Option<f64>,
+    pub(super) ratio: f64,
+    pub(super) error: String,
+}
+
+#[derive(Deserialize)]
+struct Added {
+    infohash: String,
+}
+
+#[derive(Deserialize)]
+struct Refusal {
+    error: RefusalText,
+}
+
+/// 7.x answers a text, 8.x an object.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum RefusalText {
+    Plain(String),
+    Object { message: String },
+}
+
+/// Where the server that holds `state_dir` listens, as it says itself.
+pub(super) fn api_file(state_dir: &Path) -> Option<ApiFile> {
+    let text = std::fs::read(state_dir::api_path(state_dir)).ok()?;
+    serde_json::from_slice(&text).ok()
+}
+
+/// The list in a form for us; `None` when the answer is something else.
+pub(super) fn downloads(body: &[u8]) -> Option<Downloads> {
+    serde_json::from_slice(body).ok()
+}
+
+/// The info-hash in the answer to an added torrent.
+pub(super) fn added(body: &[u8]) -> Option<String> {
+    serde_json::from_slice::<Added>(body)
+        .ok()
+        .map(|added| added.infohash)
+}
+
+/// The sentence in an error answer of either generation.
+pub(super) fn refusal(body: &[u8]) -> Option<String> {
+    match serde_json::from_slice::<Refusal>(body).ok()?.error {
+        RefusalText::Plain(message) | RefusalText::Object { message } => Some(message),
+    }
+}
+
+/// The body of `PUT /api/downloads` for a URI.
+pub(super) fn add_body(uri: &str, destination: Option<&str>, files: Option<&[u32]>) -> String {
+    let mut body = json!({ "uri": uri });
+    if let Some(destination) = destination {
+        body["destination"] = json!(destination);
+    }
+    if let Some(files) = files {
+        body["selected_files"] = json!(files);
+    }
+    body.to_string()
+}
+
+/// The body of `DELETE /api/downloads/HASH`.
+pub(super) fn remove_body(with_data: bool) -> String {
+    json!({ "remove_data": with_data }).to_string()
+}
+
+/// `cove ls --json`: the server's list as it is; `None` when the answer is no JSON.
+pub(super) fn listing_json(body: &[u8]) -> Option<String> {
+    serde_json::from_slice::<Value>(body)
+        .ok()
+        .map(|value| pretty(&value))
+}
+
+/// `cove add --json`: what was added, in the order of the arguments.
+pub(super) fn added_json(added: &[(String, String)]) -> String {
+    let one = |(source, hash): &(String, String)| json!({ "source": source, "infohash": hash });
+    pretty(&json!({ "added": added.iter().map(one).collect::<Vec<_>>() }))
+}
+
+/// `cove rm --json`: what was removed.
+pub(super) fn removed_json(removed: &[Download], with_data: bool) -> String {
+    let one = |download: &Download| json!({ "infohash": download.infohash, "name": download.name });
+    let list: Vec<_> = removed.iter().map(one).collect();
+    pretty(&json!({ "removed": list, "with_data": with_data }))
+}
+
+/// `cove config --json`: an object from key to value and source.
+pub(super) fn config_json(rows: &[Row]) -> String {
+    let one = |row: &Row| {
+        let shown = json!({ "value": row.value, "source": row.source });
+        (row.key.clone(), shown)
+    };
+    pretty(&Value::Object(rows.iter().map(one).collect()))
+}
+
+/// A configuration value as TOML writes it, which for these types is as JSON does. An absent
+/// text is an empty one, which means the same.
+pub(super) fn value_text(value: &ConfigValue) -> String {
+    match serde_json::to_value(value) {
+        Ok(Value::Null) | Err(_) => "\"\"".into(),
+        Ok(Value::Array(items)) => {
+            let items: Vec<String> = items.iter().map(Value::to_string).collect();
+            format!("[{}]", items.join(", "))
+        }
+        Ok(value) => value.to_string(),
+    }
+}
+
+/// JSON for people and programs. The library leaves some control characters as they are, which
+/// a terminal would obey.
+fn pretty(value: &Value) -> String {
+    let text = format!("{value:#}");
+    let lines: Vec<_> = text.lines().map(logging::escape_json).collect();
+    lines.join("\n")
+}
