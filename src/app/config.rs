@@ -250,11 +250,7 @@ impl Loaded {
         config.fill();
         config.check(layers.file())?;
         let rows = layers.rows(&config)?;
-        Ok(Self {
-            rows,
-            file: layers.file().map(Path::to_path_buf),
-            config,
-        })
+        Ok(Self { rows, file: layers.file().map(Path::to_path_buf), config })
     }
 
     /// What torrents may never touch (rule F1): the state directory and the configuration.
@@ -272,10 +268,7 @@ impl Config {
         Self {
             state_dir,
             api: ApiConfig::default(),
-            client: ClientConfig {
-                download_dir,
-                ..ClientConfig::default()
-            },
+            client: ClientConfig { download_dir, ..ClientConfig::default() },
             log: LogConfig::default(),
         }
     }
@@ -290,9 +283,7 @@ impl Config {
 
     fn check(&self, file: Option<&Path>) -> Result<()> {
         if self.api.bind.is_empty() {
-            return Err(Error::invalid(
-                "`api.bind` is empty: give at least one address:port",
-            ));
+            return Err(Error::invalid("`api.bind` is empty: give at least one address:port"));
         }
         if let Some(token) = &self.api.token
             && !token.bytes().all(|byte| byte.is_ascii_graphic())
@@ -302,9 +293,7 @@ impl Config {
             ));
         }
         if self.client.resume_interval_s == 0 {
-            return Err(Error::invalid(
-                "`client.resume_interval_s` is 0: give at least 1 second",
-            ));
+            return Err(Error::invalid("`client.resume_interval_s` is 0: give at least 1 second"));
         }
         self.api.limits.check()?;
         config_paths::check(self, file)
@@ -316,10 +305,7 @@ impl ApiLimits {
     fn check(&self) -> Result<()> {
         let limits = [
             ("max_connections", u64::from(self.max_connections)),
-            (
-                "max_connections_per_address",
-                u64::from(self.max_connections_per_address),
-            ),
+            ("max_connections_per_address", u64::from(self.max_connections_per_address)),
             ("max_head_bytes", u64::from(self.max_head_bytes)),
             ("max_headers", u64::from(self.max_headers)),
             ("max_json_bytes", self.max_json_bytes),
@@ -329,9 +315,9 @@ impl ApiLimits {
             ("idle_timeout_s", u64::from(self.idle_timeout_s)),
         ];
         match limits.iter().find(|(_, value)| *value == 0) {
-            Some((name, _)) => Err(Error::invalid(format!(
-                "`api.limits.{name}` is 0: give at least 1"
-            ))),
+            Some((name, _)) => {
+                Err(Error::invalid(format!("`api.limits.{name}` is 0: give at least 1")))
+            }
             None => Ok(()),
         }
     }
@@ -434,9 +420,7 @@ fn addresses<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<Vec<Sock
     let texts = Vec::<String>::deserialize(from)?;
     let parse = |text: &String| {
         text.parse().map_err(|_| {
-            D::Error::custom(format!(
-                "`{text}` is no address:port such as 127.0.0.1:80 or [::]:80"
-            ))
+            D::Error::custom(format!("`{text}` is no address:port such as 127.0.0.1:80 or [::]:80"))
         })
     };
     texts.iter().map(parse).collect()
@@ -467,11 +451,7 @@ mod tests {
                 variables: [("HOME".into(), dir.path().into())].into(),
                 working_dir: dir.path().into(),
             };
-            Self {
-                dir,
-                wishes: Wishes::default(),
-                environment,
-            }
+            Self { dir, wishes: Wishes::default(), environment }
         }
 
         fn with(mut self, name: &str, value: &str) -> Self {
@@ -480,9 +460,7 @@ mod tests {
         }
 
         fn set(mut self, argument: &str) -> Self {
-            self.wishes
-                .overrides
-                .push(Override::parse(argument).unwrap());
+            self.wishes.overrides.push(Override::parse(argument).unwrap());
             self
         }
 
@@ -503,10 +481,7 @@ mod tests {
         }
 
         fn refusal(&self) -> String {
-            Loaded::load(&self.wishes, &self.environment)
-                .unwrap_err()
-                .message()
-                .to_owned()
+            Loaded::load(&self.wishes, &self.environment).unwrap_err().message().to_owned()
         }
     }
 
@@ -529,19 +504,12 @@ mod tests {
         let config = &loaded.config;
         assert_eq!(config.state_dir, home.path(".local/share/cove"));
         assert_eq!(config.api.bind, sockets(&["127.0.0.1:7373"]));
-        assert_eq!(
-            config.client.listen,
-            sockets(&["0.0.0.0:46881", "[::]:46881"])
-        );
+        assert_eq!(config.client.listen, sockets(&["0.0.0.0:46881", "[::]:46881"]));
         assert_eq!(config.client.download_dir, home.path("Downloads"));
         assert_eq!(config.client.roots, [home.path("Downloads")]);
         assert_eq!(config.api.token, None);
         assert_eq!(config.client.utp, Utp::Wan);
-        assert!(
-            loaded.rows.iter().all(|row| row.source == "default"),
-            "{:?}",
-            loaded.rows
-        );
+        assert!(loaded.rows.iter().all(|row| row.source == "default"), "{:?}", loaded.rows);
         assert_eq!(loaded.file, None);
     }
 
@@ -558,18 +526,12 @@ mod tests {
             .set("client.limits.connections=4");
         let loaded = home.load();
         let limits = &loaded.config.client.limits;
-        assert_eq!(
-            (limits.active, limits.uploads, limits.connections),
-            (1, 2, 4)
-        );
+        assert_eq!((limits.active, limits.uploads, limits.connections), (1, 2, 4));
         assert_eq!(limits.connections_per_torrent, 100);
         let source = |name: &str| source(&loaded, &format!("client.limits.{name}"));
         assert_eq!(source("connections_per_torrent"), "default");
         assert_eq!(source("active"), home.path("etc/my.toml").to_str().unwrap());
-        assert_eq!(
-            source("uploads"),
-            "environment variable COVE_CLIENT__LIMITS__UPLOADS"
-        );
+        assert_eq!(source("uploads"), "environment variable COVE_CLIENT__LIMITS__UPLOADS");
         assert_eq!(source("connections"), "--set");
         assert_eq!(row(&loaded, "api.allowed_hosts").source, source("active"));
     }
@@ -577,36 +539,15 @@ mod tests {
     #[test]
     fn lists_are_lists_or_one_text_with_commas_in_every_layer() {
         let both = sockets(&["[::]:1", "127.0.0.1:2"]);
-        for toml in [
-            "bind = ['[::]:1', '127.0.0.1:2']",
-            "bind = '[::]:1, 127.0.0.1:2'",
-        ] {
+        for toml in ["bind = ['[::]:1', '127.0.0.1:2']", "bind = '[::]:1, 127.0.0.1:2'"] {
             let loaded = Home::new().file("a.toml", &format!("[api]\n{toml}")).load();
             assert_eq!(loaded.config.api.bind, both, "{toml}");
         }
-        for text in [
-            "[::]:1,127.0.0.1:2",
-            " [::]:1 , 127.0.0.1:2,",
-            "[\"[::]:1\", \"127.0.0.1:2\"]",
-        ] {
-            assert_eq!(
-                Home::new()
-                    .with("COVE_API__BIND", text)
-                    .load()
-                    .config
-                    .api
-                    .bind,
-                both
-            );
-            assert_eq!(
-                Home::new()
-                    .set(&format!("api.bind={text}"))
-                    .load()
-                    .config
-                    .api
-                    .bind,
-                both
-            );
+        for text in
+            ["[::]:1,127.0.0.1:2", " [::]:1 , 127.0.0.1:2,", "[\"[::]:1\", \"127.0.0.1:2\"]"]
+        {
+            assert_eq!(Home::new().with("COVE_API__BIND", text).load().config.api.bind, both);
+            assert_eq!(Home::new().set(&format!("api.bind={text}")).load().config.api.bind, both);
         }
         for empty in ["", "[]", " , "] {
             let loaded = Home::new().set(&format!("client.listen={empty}")).load();
@@ -617,38 +558,22 @@ mod tests {
     #[test]
     fn an_unknown_key_is_named_with_its_source_and_the_nearest_one() {
         let cases = [
-            (
-                Home::new().set("api.bnid=x"),
-                "`api.bnid` from --set; did you mean `api.bind`?",
-            ),
+            (Home::new().set("api.bnid=x"), "`api.bnid` from --set; did you mean `api.bind`?"),
             (Home::new().set("bind=x"), "did you mean `api.bind`?"),
-            (
-                Home::new().set("zzzzzzzzzzzz=x"),
-                "unknown key `zzzzzzzzzzzz` from --set",
-            ),
-            (
-                Home::new().set("client.settings.=x"),
-                "unknown key `client.settings.`",
-            ),
+            (Home::new().set("zzzzzzzzzzzz=x"), "unknown key `zzzzzzzzzzzz` from --set"),
+            (Home::new().set("client.settings.=x"), "unknown key `client.settings.`"),
             (
                 Home::new().with("COVE_API_BIND", "x"),
                 "from environment variable COVE_API_BIND; did you mean `api.bind`?",
             ),
-            (
-                Home::new().file("c.toml", "[clint]\ndht = true"),
-                "did you mean `client`?",
-            ),
+            (Home::new().file("c.toml", "[clint]\ndht = true"), "did you mean `client`?"),
             (
                 Home::new().file("c.toml", "[client.limits]\nuplods = 1"),
                 "c.toml; did you mean `client.limits.uploads`?",
             ),
         ];
         for (home, expected) in cases {
-            assert!(
-                home.refusal().contains(expected),
-                "{} lacks {expected}",
-                home.refusal()
-            );
+            assert!(home.refusal().contains(expected), "{} lacks {expected}", home.refusal());
         }
     }
 
@@ -656,49 +581,24 @@ mod tests {
     fn a_wrong_type_is_named_with_its_source_and_what_was_expected() {
         let file = |text: &str| Home::new().file("c.toml", text);
         let cases = [
-            (
-                Home::new().set("client.dht=maybe"),
-                "`client.dht` from --set: expected true or",
-            ),
-            (
-                file("[client]\ndht = 'true'"),
-                "c.toml: expected true or false",
-            ),
+            (Home::new().set("client.dht=maybe"), "`client.dht` from --set: expected true or"),
+            (file("[client]\ndht = 'true'"), "c.toml: expected true or false"),
             (file("[api]\ntoken = 5"), "`api.token` from"),
             (file("[api]\nbind = [5]"), "expected a list of texts"),
             (file("api = 5"), "expected a section"),
             (Home::new().set("client=5"), "expected a section"),
-            (
-                file("[client.settings]\na = [1]"),
-                "expected a text, a whole number",
-            ),
-            (
-                Home::new().with("COVE_CLIENT__LIMITS__ACTIVE", "-1"),
-                "0 or more",
-            ),
-            (
-                Home::new().set("client.limits.active=4294967296"),
-                "client.limits.active",
-            ),
+            (file("[client.settings]\na = [1]"), "expected a text, a whole number"),
+            (Home::new().with("COVE_CLIENT__LIMITS__ACTIVE", "-1"), "0 or more"),
+            (Home::new().set("client.limits.active=4294967296"), "client.limits.active"),
             (Home::new().set("client.utp=sometimes"), "client.utp"),
-            (
-                Home::new().set("api.bind=localhost"),
-                "`localhost` is no address:port",
-            ),
+            (Home::new().set("api.bind=localhost"), "`localhost` is no address:port"),
             (Home::new().set("api.bind="), "`api.bind` is empty"),
-            (
-                Home::new().set("api.limits.max_headers=0"),
-                "`api.limits.max_headers` is 0",
-            ),
+            (Home::new().set("api.limits.max_headers=0"), "`api.limits.max_headers` is 0"),
             (Home::new().set("api.token=a b"), "`api.token` has blanks"),
             (file("[api\n"), "line 1 is no valid TOML"),
         ];
         for (home, expected) in cases {
-            assert!(
-                home.refusal().contains(expected),
-                "{} lacks {expected}",
-                home.refusal()
-            );
+            assert!(home.refusal().contains(expected), "{} lacks {expected}", home.refusal());
         }
     }
 
@@ -717,15 +617,8 @@ mod tests {
         for key in ["api.token", "client.settings.proxy_password"] {
             assert_eq!(row(&loaded, key).value, Value::from(MASK));
         }
-        assert_eq!(
-            row(&loaded, "client.settings.proxy_hostname").value,
-            Value::from("proxy")
-        );
-        let shown = format!(
-            "{loaded:?} {:?} {:?}",
-            home.wishes,
-            row(&loaded, "api.token")
-        );
+        assert_eq!(row(&loaded, "client.settings.proxy_hostname").value, Value::from("proxy"));
+        let shown = format!("{loaded:?} {:?} {:?}", home.wishes, row(&loaded, "api.token"));
         assert!(!shown.contains(secret), "{shown}");
 
         let broken = [
@@ -743,25 +636,10 @@ mod tests {
 
     #[test]
     fn an_empty_token_is_none_and_a_number_is_text() {
-        let token = |text: &str| {
-            Home::new()
-                .with("COVE_API__TOKEN", text)
-                .load()
-                .config
-                .api
-                .token
-        };
+        let token = |text: &str| Home::new().with("COVE_API__TOKEN", text).load().config.api.token;
         assert_eq!(token(""), None);
         assert_eq!(token("0123").as_deref(), Some("0123"));
-        assert_eq!(
-            Home::new()
-                .file("c.toml", "[api]\ntoken = ''")
-                .load()
-                .config
-                .api
-                .token,
-            None
-        );
+        assert_eq!(Home::new().file("c.toml", "[api]\ntoken = ''").load().config.api.token, None);
     }
 
     #[test]
@@ -788,20 +666,14 @@ mod tests {
     fn f6_exceptions_are_a_switch_or_a_list() {
         let only =
             |texts: &[&str]| FetchPrivate::Only(texts.iter().map(ToString::to_string).collect());
-        let set = |text: &str| {
-            Home::new()
-                .set(&format!("client.fetch_private={text}"))
-                .load()
-                .config
-        };
+        let set =
+            |text: &str| Home::new().set(&format!("client.fetch_private={text}")).load().config;
         assert_eq!(set("true").client.fetch_private, FetchPrivate::All(true));
         assert_eq!(
             set("10.0.0.1, 10.1.0.0/16").client.fetch_private,
             only(&["10.0.0.1", "10.1.0.0/16"])
         );
-        let listed = Home::new()
-            .file("c.toml", "[client]\nfetch_private = ['::1']")
-            .load();
+        let listed = Home::new().file("c.toml", "[client]\nfetch_private = ['::1']").load();
         assert_eq!(listed.config.client.fetch_private, only(&["::1"]));
     }
 
@@ -812,36 +684,24 @@ mod tests {
         let home = home.with("STATE_DIRECTORY", "/var/lib/cove:/var/lib/other");
         let loaded = home.load();
         assert_eq!(loaded.config.state_dir, Path::new("/var/lib/cove"));
-        assert_eq!(
-            source(&loaded, "state_dir"),
-            "environment variable STATE_DIRECTORY"
-        );
+        assert_eq!(source(&loaded, "state_dir"), "environment variable STATE_DIRECTORY");
         let home = home.with("COVE_STATE_DIR", "/from/variable");
         assert_eq!(home.load().config.state_dir, Path::new("/from/variable"));
         let home = home.set("state_dir=relative");
         assert_eq!(home.load().config.state_dir, home.path("relative"));
 
-        let relative = Home::new()
-            .with("XDG_DATA_HOME", "data")
-            .with("STATE_DIRECTORY", "state");
-        assert_eq!(
-            relative.load().config.state_dir,
-            relative.path(".local/share/cove")
-        );
+        let relative = Home::new().with("XDG_DATA_HOME", "data").with("STATE_DIRECTORY", "state");
+        assert_eq!(relative.load().config.state_dir, relative.path(".local/share/cove"));
         let nowhere = Home::new().with("HOME", "");
         assert!(nowhere.refusal().contains("--state-dir"));
         let placed = nowhere.set("state_dir=/srv/state").load();
-        assert_eq!(
-            placed.config.client.download_dir,
-            Path::new("/var/lib/cove-downloads")
-        );
+        assert_eq!(placed.config.client.download_dir, Path::new("/var/lib/cove-downloads"));
     }
 
     #[test]
     fn the_file_beside_the_state_is_read_unless_another_is_named() {
-        let mut home = Home::new()
-            .file("state/cove.toml", "[log]\nlevel = 'debug'")
-            .set("state_dir=state");
+        let mut home =
+            Home::new().file("state/cove.toml", "[log]\nlevel = 'debug'").set("state_dir=state");
         home.wishes.config_file = None;
         let loaded = home.load();
         assert_eq!(loaded.config.log.level, LogLevel::Debug);
@@ -857,18 +717,11 @@ mod tests {
     #[test]
     fn relative_paths_start_from_the_file_or_the_working_directory() {
         let toml = "[client]\nroots = '../data'\ndownload_dir = '../data/new'";
-        let home = Home::new()
-            .file("etc/c.toml", toml)
-            .set("client.import_dirs=in,/abs");
+        let home = Home::new().file("etc/c.toml", toml).set("client.import_dirs=in,/abs");
         let client = home.load().config.client;
         assert_eq!(client.roots, [home.path("etc/../data")]);
         assert_eq!(client.import_dirs, [home.path("in"), "/abs".into()]);
-        assert!(
-            Home::new()
-                .set("client.roots=~/x")
-                .refusal()
-                .contains("`~` is not expanded")
-        );
+        assert!(Home::new().set("client.roots=~/x").refusal().contains("`~` is not expanded"));
     }
 
     /// Rule F1: torrents get neither the state nor the configuration, and downloads have a root.
@@ -876,34 +729,18 @@ mod tests {
     fn f1_roots_do_not_hold_the_state_or_the_configuration() {
         let home = || Home::new().set("state_dir=state");
         let refused = [
-            (
-                home().set("client.roots=state"),
-                "lies in the state directory",
-            ),
-            (
-                home().set("client.download_dir=state/downloads"),
-                "lies in the state directory",
-            ),
+            (home().set("client.roots=state"), "lies in the state directory"),
+            (home().set("client.download_dir=state/downloads"), "lies in the state directory"),
             (home().set("client.roots=/"), "cannot be a root"),
-            (
-                home().set("client.roots=other"),
-                "not under one of `client.roots`",
-            ),
-            (
-                home().set("client.download_dir=new/../../x"),
-                "without `..`",
-            ),
+            (home().set("client.roots=other"), "not under one of `client.roots`"),
+            (home().set("client.download_dir=new/../../x"), "without `..`"),
             (
                 home().file("etc/c.toml", "").set("client.download_dir=etc"),
                 "holds the configuration file",
             ),
         ];
         for (home, expected) in refused {
-            assert!(
-                home.refusal().contains(expected),
-                "{} lacks {expected}",
-                home.refusal()
-            );
+            assert!(home.refusal().contains(expected), "{} lacks {expected}", home.refusal());
         }
 
         let linked = home().set("client.download_dir=link/inside");
@@ -912,14 +749,8 @@ mod tests {
         assert!(linked.refusal().contains("lies in the state directory"));
 
         let apart = home().file("etc/c.toml", "").set("client.download_dir=dl");
-        assert_eq!(
-            apart.load().forbidden_paths(),
-            [apart.path("state"), apart.path("etc")]
-        );
+        assert_eq!(apart.load().forbidden_paths(), [apart.path("state"), apart.path("etc")]);
         let shared = home().file("c.toml", "").set("client.download_dir=dl");
-        assert_eq!(
-            shared.load().forbidden_paths(),
-            [shared.path("state"), shared.path("c.toml")]
-        );
+        assert_eq!(shared.load().forbidden_paths(), [shared.path("state"), shared.path("c.toml")]);
     }
 }

@@ -21,12 +21,7 @@ const FREE_TABLE: &str = "client.settings";
 const BOOL_OR_LIST: &str = "client.fetch_private";
 
 /// Keys that hold paths; relative ones are made absolute.
-const PATHS: [&str; 4] = [
-    "state_dir",
-    "client.download_dir",
-    "client.roots",
-    "client.import_dirs",
-];
+const PATHS: [&str; 4] = ["state_dir", "client.download_dir", "client.roots", "client.import_dirs"];
 
 /// The known keys with their defaults.
 pub(crate) struct Schema {
@@ -68,15 +63,7 @@ impl Schema {
     /// # Errors
     /// Invalid, for the first unknown key or wrong type.
     pub(crate) fn fit_table(&self, table: Dict, source: &str, base: &Path) -> Result<Dict> {
-        self.fit_section(
-            "",
-            table,
-            &Place {
-                key: "",
-                source,
-                base,
-            },
-        )
+        self.fit_section("", table, &Place { key: "", source, base })
     }
 
     /// One key with its value as text, as tables inside each other.
@@ -101,15 +88,8 @@ impl Schema {
     fn fit_section(&self, prefix: &str, table: Dict, place: &Place<'_>) -> Result<Dict> {
         let mut fitted = Dict::new();
         for (name, value) in table {
-            let key = if prefix.is_empty() {
-                name.clone()
-            } else {
-                format!("{prefix}.{name}")
-            };
-            let place = Place {
-                key: &key,
-                ..*place
-            };
+            let key = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
+            let place = Place { key: &key, ..*place };
             let kind = self.kind(&key).ok_or_else(|| self.unknown(&place))?;
             let value = match (kind, value) {
                 (Kind::Section, Value::Dict(tag, inner)) => {
@@ -127,10 +107,7 @@ impl Schema {
         if key == BOOL_OR_LIST {
             return Some(Kind::BoolOrList);
         }
-        if let Some(name) = key
-            .strip_prefix(FREE_TABLE)
-            .and_then(|rest| rest.strip_prefix('.'))
-        {
+        if let Some(name) = key.strip_prefix(FREE_TABLE).and_then(|rest| rest.strip_prefix('.')) {
             return (!name.is_empty() && !name.contains('.')).then_some(Kind::Setting);
         }
         let mut parts = key.split('.');
@@ -151,10 +128,7 @@ impl Schema {
             Some(known) => format!("; did you mean `{known}`?"),
             None => String::new(),
         };
-        Error::invalid(format!(
-            "unknown key `{}` from {}{hint}",
-            place.key, place.source
-        ))
+        Error::invalid(format!("unknown key `{}` from {}{hint}", place.key, place.source))
     }
 
     /// The known key that looks most like `key`.
@@ -177,17 +151,11 @@ impl Place<'_> {
     fn read(&self, kind: Kind, text: &str) -> Result<Value> {
         let trimmed = text.trim();
         Ok(match kind {
-            Kind::Bool => trimmed
-                .parse::<bool>()
-                .map(Value::from)
-                .map_err(|_| self.wrong(kind))?,
-            Kind::Number => trimmed
-                .parse::<u64>()
-                .map(Value::from)
-                .map_err(|_| self.wrong(kind))?,
-            Kind::BoolOrList => trimmed
-                .parse::<bool>()
-                .map_or(Value::from(text), Value::from),
+            Kind::Bool => trimmed.parse::<bool>().map(Value::from).map_err(|_| self.wrong(kind))?,
+            Kind::Number => {
+                trimmed.parse::<u64>().map(Value::from).map_err(|_| self.wrong(kind))?
+            }
+            Kind::BoolOrList => trimmed.parse::<bool>().map_or(Value::from(text), Value::from),
             Kind::Setting => trimmed
                 .parse::<bool>()
                 .map(Value::from)
@@ -251,10 +219,7 @@ impl Place<'_> {
             Kind::BoolOrList => "true, false, or a list of addresses and networks",
             Kind::Setting => "a text, a whole number, or true or false",
         };
-        Error::invalid(format!(
-            "`{}` from {}: expected {expected}",
-            self.key, self.source
-        ))
+        Error::invalid(format!("`{}` from {}: expected {expected}", self.key, self.source))
     }
 }
 
@@ -267,10 +232,7 @@ fn split_list(text: &str) -> Option<Vec<Value>> {
     if inner.is_some_and(|inner| inner.starts_with(['"', '\'', ']']) && !inner.starts_with("]:")) {
         return text.parse::<Value>().ok().and_then(Value::into_array);
     }
-    let items = text
-        .split(',')
-        .map(str::trim)
-        .filter(|item| !item.is_empty());
+    let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
     Some(items.map(Value::from).collect())
 }
 
@@ -281,11 +243,7 @@ fn is_whole(value: &Value, min: i128) -> bool {
 
 fn collect_keys(prefix: &str, table: &Dict, keys: &mut Vec<String>) {
     for (name, value) in table {
-        let key = if prefix.is_empty() {
-            name.clone()
-        } else {
-            format!("{prefix}.{name}")
-        };
+        let key = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
         if let Some(inner) = value.as_dict() {
             collect_keys(&key, inner, keys);
         }

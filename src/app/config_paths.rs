@@ -19,16 +19,8 @@ pub(crate) fn default_state_dir(
 ) -> (Option<PathBuf>, Option<&'static str>) {
     const SERVICE: &str = "STATE_DIRECTORY";
     // systemd lists several directories with colons between them; the first is ours.
-    let listed = environment
-        .variables
-        .get(SERVICE)
-        .map(OsString::as_os_str)
-        .unwrap_or_default();
-    let first = listed
-        .as_bytes()
-        .split(|byte| *byte == b':')
-        .next()
-        .unwrap_or_default();
+    let listed = environment.variables.get(SERVICE).map(OsString::as_os_str).unwrap_or_default();
+    let first = listed.as_bytes().split(|byte| *byte == b':').next().unwrap_or_default();
     let first = Path::new(OsStr::from_bytes(first));
     if first.is_absolute() {
         return (Some(first.to_path_buf()), Some(SERVICE));
@@ -41,18 +33,12 @@ pub(crate) fn default_state_dir(
 /// Where downloads go when nobody says.
 pub(crate) fn default_download_dir(environment: &Environment, state_dir: Option<&Path>) -> PathBuf {
     let beside = || {
-        let mut path = state_dir
-            .unwrap_or(Path::new("/var/lib/cove"))
-            .as_os_str()
-            .to_owned();
+        let mut path = state_dir.unwrap_or(Path::new("/var/lib/cove")).as_os_str().to_owned();
         path.push("-downloads");
         PathBuf::from(path)
     };
     let home = || Some(environment.absolute_path("HOME")?.join("Downloads"));
-    environment
-        .absolute_path("XDG_DOWNLOAD_DIR")
-        .or_else(home)
-        .unwrap_or_else(beside)
+    environment.absolute_path("XDG_DOWNLOAD_DIR").or_else(home).unwrap_or_else(beside)
 }
 
 /// `text` as an absolute path, from `base` when it is relative; symlinks stay as they are.
@@ -70,19 +56,15 @@ pub(crate) fn absolute(text: &str, base: &Path) -> std::result::Result<String, S
         return Err("`~` is not expanded: write the home directory out".into());
     }
     let path = std::path::absolute(base.join(text)).map_err(|error| error.to_string())?;
-    path.into_os_string()
-        .into_string()
-        .map_err(|_| "expected a path in UTF-8".into())
+    path.into_os_string().into_string().map_err(|_| "expected a path in UTF-8".into())
 }
 
 /// Checks that downloads lie under a root, and that no root gives torrents the state or the
 /// configuration (rule F1).
 pub(crate) fn check(config: &Config, file: Option<&Path>) -> Result<()> {
     let state_dir = real("state_dir", &config.state_dir)?;
-    let config_dir = file
-        .and_then(Path::parent)
-        .map(|directory| real("--config", directory))
-        .transpose()?;
+    let config_dir =
+        file.and_then(Path::parent).map(|directory| real("--config", directory)).transpose()?;
     let roots = config
         .client
         .roots
@@ -128,11 +110,7 @@ pub(crate) fn forbidden(config: &Config, file: Option<&Path>) -> Vec<PathBuf> {
         config.client.roots.iter().any(is_inside)
     };
     let is_shared = real("--config", directory).is_ok_and(|directory| holds_root(&directory));
-    paths.push(if is_shared {
-        file.to_path_buf()
-    } else {
-        directory.to_path_buf()
-    });
+    paths.push(if is_shared { file.to_path_buf() } else { directory.to_path_buf() });
     paths
 }
 
@@ -143,10 +121,7 @@ fn real(key: &str, path: &Path) -> Result<PathBuf> {
     let mut at = path;
     loop {
         if let Ok(found) = at.canonicalize() {
-            return Ok(missing
-                .iter()
-                .rev()
-                .fold(found, |path, part| path.join(part)));
+            return Ok(missing.iter().rev().fold(found, |path, part| path.join(part)));
         }
         match (at.components().next_back(), at.parent()) {
             (Some(Component::Normal(part)), Some(parent)) => {

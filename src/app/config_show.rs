@@ -20,9 +20,7 @@ pub struct Row {
 /// Whether the value of `key` must never be shown (rule W11).
 pub fn is_secret(key: &str) -> bool {
     const SECRET_WORDS: [&str; 4] = ["password", "passwd", "secret", "token"];
-    let setting = key
-        .strip_prefix("client.settings.")
-        .map(str::to_ascii_lowercase);
+    let setting = key.strip_prefix("client.settings.").map(str::to_ascii_lowercase);
     key == "api.token"
         || setting.is_some_and(|name| SECRET_WORDS.iter().any(|word| name.contains(word)))
 }
@@ -36,20 +34,12 @@ pub(crate) fn rows(table: Dict, source: &dyn Fn(&str) -> String) -> Vec<Row> {
 
 fn collect(prefix: &str, table: Dict, source: &dyn Fn(&str) -> String, rows: &mut Vec<Row>) {
     for (name, value) in table {
-        let key = if prefix.is_empty() {
-            name
-        } else {
-            format!("{prefix}.{name}")
-        };
+        let key = if prefix.is_empty() { name } else { format!("{prefix}.{name}") };
         match value {
             Value::Dict(_, inner) => collect(&key, inner, source, rows),
             value => {
                 let source = source(&key);
-                rows.push(Row {
-                    value: masked(&key, value),
-                    key,
-                    source,
-                });
+                rows.push(Row { value: masked(&key, value), key, source });
             }
         }
     }

@@ -82,15 +82,9 @@ impl Override {
     /// Invalid, when there is no `=`.
     pub fn parse(argument: &str) -> Result<Self> {
         let (key, text) = argument.split_once('=').ok_or_else(|| {
-            Error::invalid(format!(
-                "`--set {argument}` has no `=`: write section.key=value"
-            ))
+            Error::invalid(format!("`--set {argument}` has no `=`: write section.key=value"))
         })?;
-        Ok(Self {
-            flag: "--set",
-            key: key.trim().into(),
-            text: text.into(),
-        })
+        Ok(Self { flag: "--set", key: key.trim().into(), text: text.into() })
     }
 }
 
@@ -110,10 +104,7 @@ impl Environment {
         let working_dir = std::env::current_dir()
             .map_err(|error| Error::internal(format!("no working directory: {error}")))?;
         let named = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value));
-        Ok(Self {
-            variables: std::env::vars_os().filter_map(named).collect(),
-            working_dir,
-        })
+        Ok(Self { variables: std::env::vars_os().filter_map(named).collect(), working_dir })
     }
 
     /// An absolute path from a variable; relative ones are ignored, as the XDG rules say.
@@ -165,17 +156,11 @@ pub(crate) fn read(wishes: &Wishes, environment: &Environment) -> Result<Layers>
     let defaults = Config::defaults(state_dir.unwrap_or_default(), download_dir);
     let schema = Schema::new(serialize(&defaults)?);
 
-    let mut base = vec![Layer {
-        source: "default".into(),
-        values: schema.defaults().clone(),
-    }];
+    let mut base = vec![Layer { source: "default".into(), values: schema.defaults().clone() }];
     if let Some(name) = variable {
         let state_dir = Value::from(defaults.state_dir.to_string_lossy().into_owned());
         let values = Dict::from([("state_dir".into(), state_dir)]);
-        base.push(Layer {
-            source: variable_source(name),
-            values,
-        });
+        base.push(Layer { source: variable_source(name), values });
     }
     let mut texts = environment_layers(environment, &schema)?;
     texts.extend(override_layers(wishes, environment, &schema)?);
@@ -189,10 +174,7 @@ pub(crate) fn read(wishes: &Wishes, environment: &Environment) -> Result<Layers>
     }
     let figment = merge(base.iter().chain(&texts));
     state_dir_of(&figment)?;
-    Ok(Layers {
-        figment,
-        file: chosen,
-    })
+    Ok(Layers { figment, file: chosen })
 }
 
 fn merge<'a>(layers: impl Iterator<Item = &'a Layer>) -> Figment {
@@ -202,15 +184,11 @@ fn merge<'a>(layers: impl Iterator<Item = &'a Layer>) -> Figment {
 fn serialize(config: &Config) -> Result<Dict> {
     let value = Value::serialize(config)
         .map_err(|error| Error::invalid(format!("a path is not UTF-8: {error}")))?;
-    value
-        .into_dict()
-        .ok_or_else(|| Error::internal("the configuration is no table"))
+    value.into_dict().ok_or_else(|| Error::internal("the configuration is no table"))
 }
 
 fn state_dir_of(figment: &Figment) -> Result<PathBuf> {
-    let path: String = figment
-        .extract_inner("state_dir")
-        .map_err(|error| refusal(&error))?;
+    let path: String = figment.extract_inner("state_dir").map_err(|error| refusal(&error))?;
     if path.is_empty() {
         return Err(Error::invalid(
             "no state directory: neither STATE_DIRECTORY nor a home is set, so give --state-dir",
@@ -230,9 +208,7 @@ fn beside_the_state(figment: &Figment) -> Result<Option<PathBuf>> {
 fn file_layer(path: &Path, schema: &Schema, is_named: bool) -> Result<Layer> {
     let source = path.display().to_string();
     let unreadable = |why: &dyn std::fmt::Display| {
-        Error::invalid(format!(
-            "cannot read the configuration file `{source}`: {why}"
-        ))
+        Error::invalid(format!("cannot read the configuration file `{source}`: {why}"))
     };
     let metadata = fs::metadata(path).map_err(|error| unreadable(&error))?;
     if !metadata.is_file() || metadata.len() > MAX_FILE_BYTES {
@@ -242,11 +218,7 @@ fn file_layer(path: &Path, schema: &Schema, is_named: bool) -> Result<Layer> {
     // The parser's own report quotes the line, which may hold the token: only say where.
     let values: Dict = Toml::from_str(&text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start.min(text.len()));
-        let line = text.as_bytes()[..at]
-            .iter()
-            .filter(|byte| **byte == b'\n')
-            .count()
-            + 1;
+        let line = text.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
         unreadable(&format!("line {line} is no valid TOML"))
     })?;
     if !is_named && values.contains_key("state_dir") {
@@ -287,10 +259,7 @@ fn override_layers(
     let layer = |wish: &Override| {
         let (key, base) = (&wish.key, &environment.working_dir);
         let values = schema.fit_text(key, &wish.text, wish.flag, base)?;
-        Ok(Layer {
-            source: wish.flag.into(),
-            values,
-        })
+        Ok(Layer { source: wish.flag.into(), values })
     };
     wishes.overrides.iter().map(layer).collect()
 }
@@ -302,10 +271,7 @@ fn variable_source(name: &str) -> String {
 /// What figment refused, with the key and its source.
 fn refusal(error: &figment::Error) -> Error {
     let key = error.path.join(".");
-    let source = error
-        .metadata
-        .as_ref()
-        .map_or("default", |metadata| &metadata.name);
+    let source = error.metadata.as_ref().map_or("default", |metadata| &metadata.name);
     match config_show::is_secret(&key) {
         true => Error::invalid(format!("`{key}` from {source}: not a valid value")),
         false => Error::invalid(format!("`{key}` from {source}: {}", error.kind)),

@@ -71,10 +71,7 @@ fn human<W: Write + 'static>(
         .with_ansi(false)
         // Its own report of a failed write would go to the same closed pipe, and panic.
         .log_internal_errors(false)
-        .with_writer(Escaping {
-            target,
-            form: Form::Rust,
-        })
+        .with_writer(Escaping { target, form: Form::Rust })
         .finish()
 }
 
@@ -88,10 +85,7 @@ fn json<W: Write + 'static>(
         .with_env_filter(filter)
         .with_ansi(false)
         .log_internal_errors(false)
-        .with_writer(Escaping {
-            target,
-            form: Form::Json,
-        })
+        .with_writer(Escaping { target, form: Form::Json })
         .finish()
 }
 
@@ -120,10 +114,7 @@ impl<'a, W: Write + 'a> MakeWriter<'a> for Escaping<W> {
     type Writer = EscapingWriter<W>;
 
     fn make_writer(&'a self) -> Self::Writer {
-        EscapingWriter {
-            target: (self.target)(),
-            form: self.form,
-        }
+        EscapingWriter { target: (self.target)(), form: self.form }
     }
 }
 
@@ -201,10 +192,7 @@ mod tests {
         let of = |level, wish| filter(level, wish).unwrap().to_string();
         assert_eq!(of(LogLevel::Debug, None), of(LogLevel::Debug, Some(" ")));
         assert!(of(LogLevel::Debug, None).contains("cove=debug"));
-        assert_eq!(
-            of(LogLevel::Error, Some("cove::engine=trace")),
-            "cove::engine=trace"
-        );
+        assert_eq!(of(LogLevel::Error, Some("cove::engine=trace")), "cove::engine=trace");
         assert!(filter(LogLevel::Info, Some("cove=loud")).is_err());
     }
 

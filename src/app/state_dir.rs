@@ -84,25 +84,15 @@ impl StateDir {
             let shown = path.display();
             StateDirError::Unusable(format!("cannot use the state directory `{shown}`: {error}"))
         };
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(path)
-            .map_err(|e| unusable(&e))?;
+        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|e| unusable(&e))?;
         close_to_others(path).map_err(|error| unusable(&error))?;
         let mut lock = open_lock(path).map_err(|error| unusable(&error))?;
         let pause = || std::thread::sleep(LOCK_PAUSE);
         if !take(&lock, pause).map_err(|error| unusable(&error))? {
-            return Err(StateDirError::Held {
-                path: path.into(),
-                pid: read_pid(&mut lock),
-            });
+            return Err(StateDirError::Held { path: path.into(), pid: read_pid(&mut lock) });
         }
         write_pid(&mut lock).map_err(|error| unusable(&error))?;
-        let state_dir = Self {
-            path: path.into(),
-            _lock: lock,
-        };
+        let state_dir = Self { path: path.into(), _lock: lock };
         // Left by a process that was killed; whoever reads it would talk to nobody.
         state_dir.retract_api().map_err(|error| unusable(&error))?;
         Ok(state_dir)
@@ -158,22 +148,11 @@ impl StateDir {
 impl std::fmt::Display for StateDirError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Held {
-                path,
-                pid: Some(pid),
-            } => {
-                write!(
-                    f,
-                    "process {pid} works on the state directory `{}`",
-                    path.display()
-                )
+            Self::Held { path, pid: Some(pid) } => {
+                write!(f, "process {pid} works on the state directory `{}`", path.display())
             }
             Self::Held { path, pid: None } => {
-                write!(
-                    f,
-                    "another process works on the state directory `{}`",
-                    path.display()
-                )
+                write!(f, "another process works on the state directory `{}`", path.display())
             }
             Self::Unusable(sentence) => f.write_str(sentence),
         }
@@ -211,10 +190,7 @@ pub fn local_url(addresses: &[SocketAddr]) -> Option<String> {
         IpAddr::V6(ip) if ip.is_unspecified() => (Ipv6Addr::LOCALHOST, address.port()).into(),
         _ => *address,
     };
-    let nearest = addresses
-        .iter()
-        .map(reachable)
-        .min_by_key(|at| !at.ip().is_loopback())?;
+    let nearest = addresses.iter().map(reachable).min_by_key(|at| !at.ip().is_loopback())?;
     Some(format!("http://{nearest}"))
 }
 
@@ -233,10 +209,7 @@ pub fn raise_descriptor_limit() -> u64 {
     if current >= wanted {
         return current;
     }
-    let raised = Rlimit {
-        current: Some(wanted),
-        maximum: limit.maximum,
-    };
+    let raised = Rlimit { current: Some(wanted), maximum: limit.maximum };
     match rustix::process::setrlimit(Resource::Nofile, raised) {
         Ok(()) => wanted,
         Err(_) => current,
@@ -340,11 +313,7 @@ mod tests {
         let begin = Instant::now();
         let error = StateDir::open(&path).unwrap_err();
         assert!(begin.elapsed() < Duration::from_secs(1));
-        assert!(
-            error
-                .to_string()
-                .contains(&format!("process {} works", std::process::id()))
-        );
+        assert!(error.to_string().contains(&format!("process {} works", std::process::id())));
 
         drop(first);
         assert!(!is_held(&path));
@@ -386,18 +355,12 @@ mod tests {
         state_dir.announce_api("http://127.0.0.1:7").unwrap();
         let text = fs::read_to_string(api_path(dir.path())).unwrap();
         let pid = std::process::id();
-        assert_eq!(
-            text,
-            format!("{{\"url\":\"http://127.0.0.1:7\",\"pid\":{pid}}}\n")
-        );
+        assert_eq!(text, format!("{{\"url\":\"http://127.0.0.1:7\",\"pid\":{pid}}}\n"));
         assert_eq!(mode(&api_path(dir.path())), 0o600);
 
         drop(state_dir);
         let state_dir = StateDir::open(dir.path()).unwrap();
-        assert!(
-            !api_path(dir.path()).exists(),
-            "what a killed process left is taken away"
-        );
+        assert!(!api_path(dir.path()).exists(), "what a killed process left is taken away");
         state_dir.retract_api().unwrap();
     }
 
@@ -408,19 +371,14 @@ mod tests {
             local_url(&parsed)
         };
         assert_eq!(url(&["0.0.0.0:80"]).unwrap(), "http://127.0.0.1:80");
-        assert_eq!(
-            url(&["192.0.2.1:80", "[::]:81"]).unwrap(),
-            "http://[::1]:81"
-        );
+        assert_eq!(url(&["192.0.2.1:80", "[::]:81"]).unwrap(), "http://[::1]:81");
         assert_eq!(url(&["192.0.2.1:80"]).unwrap(), "http://192.0.2.1:80");
         assert_eq!(url(&[]), None);
     }
 
     #[test]
     fn d18_the_descriptor_limit_only_grows() {
-        let before = rustix::process::getrlimit(Resource::Nofile)
-            .current
-            .unwrap_or(u64::MAX);
+        let before = rustix::process::getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
         assert!(raise_descriptor_limit() >= before);
     }
 

@@ -63,20 +63,12 @@ pub(super) fn run(args: &AddArgs, context: &Context, out: &mut impl Write) -> Re
 fn options(args: &AddArgs) -> Result<AddOptions, Failure> {
     let destination = args.dest.as_ref().map(|path| {
         let absolute = std::path::absolute(path).ok();
-        absolute
-            .and_then(|path| path.into_os_string().into_string().ok())
-            .ok_or_else(|| {
-                Failure::new(
-                    Exit::Usage,
-                    format!("`--dest {}` is no usable path", path.display()),
-                )
-            })
+        absolute.and_then(|path| path.into_os_string().into_string().ok()).ok_or_else(|| {
+            Failure::new(Exit::Usage, format!("`--dest {}` is no usable path", path.display()))
+        })
     });
     let files = (!args.files.is_empty()).then(|| args.files.clone());
-    Ok(AddOptions {
-        destination: destination.transpose()?,
-        files,
-    })
+    Ok(AddOptions { destination: destination.transpose()?, files })
 }
 
 fn add(client: &Client, source: &str, options: &AddOptions) -> Result<String, Failure> {
@@ -93,21 +85,13 @@ fn add(client: &Client, source: &str, options: &AddOptions) -> Result<String, Fa
 
 /// Whether the server gets the text itself, not the content of the file it names.
 fn is_uri(source: &str) -> bool {
-    let scheme = source
-        .split_once(':')
-        .map(|(scheme, _)| scheme.to_ascii_lowercase());
-    matches!(
-        scheme.as_deref(),
-        Some("magnet" | "http" | "https" | "file")
-    )
+    let scheme = source.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
+    matches!(scheme.as_deref(), Some("magnet" | "http" | "https" | "file"))
 }
 
 fn read_torrent(path: &Path) -> Result<Vec<u8>, Failure> {
     let unreadable = |why: &dyn std::fmt::Display| {
-        Failure::new(
-            Exit::Error,
-            format!("cannot read the torrent `{}`: {why}", path.display()),
-        )
+        Failure::new(Exit::Error, format!("cannot read the torrent `{}`: {why}", path.display()))
     };
     let file = File::open(path).map_err(|error| unreadable(&error))?;
     let mut content = Vec::new();
@@ -126,11 +110,7 @@ mod tests {
 
     #[test]
     fn a_path_with_a_colon_is_still_a_path() {
-        for uri in [
-            "magnet:?xt=urn:btih:00",
-            "HTTPS://example.org/a.torrent",
-            "file:///a",
-        ] {
+        for uri in ["magnet:?xt=urn:btih:00", "HTTPS://example.org/a.torrent", "file:///a"] {
             assert!(is_uri(uri), "{uri}");
         }
         for path in ["a.torrent", "./magnet", "a:b.torrent", "C:x", "/http/x"] {
@@ -143,16 +123,8 @@ mod tests {
     fn f4_a_file_that_is_too_large_is_not_sent() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("big.torrent");
-        File::create(&path)
-            .unwrap()
-            .set_len(MAX_TORRENT_BYTES + 1)
-            .unwrap();
+        File::create(&path).unwrap().set_len(MAX_TORRENT_BYTES + 1).unwrap();
         assert!(read_torrent(&path).unwrap_err().message.contains("10 MiB"));
-        assert!(
-            read_torrent(&dir.path().join("none"))
-                .unwrap_err()
-                .message
-                .contains("none")
-        );
+        assert!(read_torrent(&dir.path().join("none")).unwrap_err().message.contains("none"));
     }
 }

@@ -55,11 +55,7 @@ impl Client {
     pub(super) fn find(context: &Context) -> Result<Self, Failure> {
         let config = context.load()?.config;
         let is_held = state_dir::is_held(&config.state_dir);
-        let announced = if is_held {
-            wire::api_file(&config.state_dir)
-        } else {
-            None
-        };
+        let announced = if is_held { wire::api_file(&config.state_dir) } else { None };
         let base = match (&context.url, &announced) {
             (Some(url), _) => checked_url(url)?,
             (None, Some(api)) => checked_url(&api.url)?,
@@ -68,11 +64,7 @@ impl Client {
         let is_own = context.url.is_none() && announced.is_some();
         let may_see_file = is_held && (is_own || is_loopback(&base));
         let kept = || {
-            if may_see_file {
-                kept_token(&config.state_dir)
-            } else {
-                None
-            }
+            if may_see_file { kept_token(&config.state_dir) } else { None }
         };
         let token = config.api.token.clone().or_else(kept);
         Ok(Self::new(base.as_str(), token))
@@ -90,11 +82,7 @@ impl Client {
             .timeout_global(Some(REQUEST_TIMEOUT))
             .user_agent(concat!("cove/", env!("CARGO_PKG_VERSION")))
             .build();
-        Self {
-            agent: config.into(),
-            base: base.trim_end_matches('/').into(),
-            token,
-        }
+        Self { agent: config.into(), base: base.trim_end_matches('/').into(), token }
     }
 
     /// All torrents.
@@ -110,11 +98,7 @@ impl Client {
 
     /// Adds a magnet link or a URL; returns the info-hash.
     pub(super) fn add_uri(&self, uri: &str, options: &AddOptions) -> Result<String, Failure> {
-        let body = wire::add_body(
-            uri,
-            options.destination.as_deref(),
-            options.files.as_deref(),
-        );
+        let body = wire::add_body(uri, options.destination.as_deref(), options.files.as_deref());
         let request = self.prepare(self.agent.put(format!("{}/api/downloads", self.base)));
         self.added(request.content_type("application/json").send(body))
     }
@@ -134,13 +118,10 @@ impl Client {
 
     /// Removes a torrent, and its files `with_data`; returns when that is done.
     pub(super) fn remove(&self, hash: &str, with_data: bool) -> Result<(), Failure> {
-        let request = self.prepare(
-            self.agent
-                .delete(format!("{}/api/downloads/{hash}", self.base)),
-        );
+        let request =
+            self.prepare(self.agent.delete(format!("{}/api/downloads/{hash}", self.base)));
         let request = request.force_send_body().content_type("application/json");
-        self.read(request.send(wire::remove_body(with_data)))
-            .map(drop)
+        self.read(request.send(wire::remove_body(with_data))).map(drop)
     }
 
     fn prepare<B>(&self, request: RequestBuilder<B>) -> RequestBuilder<B> {
@@ -157,11 +138,7 @@ impl Client {
     /// The body of a good answer; anything else as a failure.
     fn read(&self, answer: Result<Response<Body>, ureq::Error>) -> Result<Vec<u8>, Failure> {
         let mut answer = answer.map_err(|error| self.unreachable(&error))?;
-        let body = answer
-            .body_mut()
-            .with_config()
-            .limit(MAX_ANSWER_BYTES)
-            .read_to_vec();
+        let body = answer.body_mut().with_config().limit(MAX_ANSWER_BYTES).read_to_vec();
         let body = body.map_err(|error| self.unreachable(&error))?;
         let status = answer.status().as_u16();
         if status == 200 {
@@ -171,10 +148,7 @@ impl Client {
         Err(match status {
             401 => Failure::new(Exit::Unauthorized, self.refused_token()),
             404 => Failure::new(Exit::NotFound, said),
-            _ => Failure::new(
-                Exit::Error,
-                format!("the server at {} says: {said}", self.base),
-            ),
+            _ => Failure::new(Exit::Error, format!("the server at {} says: {said}", self.base)),
         })
     }
 
@@ -292,17 +266,11 @@ mod tests {
                 (name.to_ascii_lowercase(), value.trim().to_owned())
             };
             let headers: BTreeMap<_, _> = lines[1..].iter().map(split).collect();
-            let length = headers
-                .get("content-length")
-                .map_or(0, |text| text.parse().unwrap());
+            let length = headers.get("content-length").map_or(0, |text| text.parse().unwrap());
             let mut body = vec![0; length];
             reader.read_exact(&mut body).unwrap();
             reader.get_mut().write_all(answer.as_bytes()).unwrap();
-            Seen {
-                line: lines.remove(0),
-                headers,
-                body,
-            }
+            Seen { line: lines.remove(0), headers, body }
         };
         (url, std::thread::spawn(serve))
     }
@@ -314,10 +282,7 @@ mod tests {
     #[test]
     fn a_uri_goes_as_json_and_a_file_as_it_is() {
         let good = format!(r#"{{"started": true, "infohash": "{HASH}"}}"#);
-        let options = AddOptions {
-            destination: Some("/srv/a b".into()),
-            files: Some(vec![0, 2]),
-        };
+        let options = AddOptions { destination: Some("/srv/a b".into()), files: Some(vec![0, 2]) };
 
         let (url, server) = answer_once("200 OK", &good);
         assert_eq!(client(&url).add_uri("magnet:?x", &options).unwrap(), HASH);
@@ -329,23 +294,12 @@ mod tests {
         assert_eq!(String::from_utf8(seen.body).unwrap(), body);
 
         let (url, server) = answer_once("200 OK", &good);
-        assert_eq!(
-            client(&url).add_file(b"d4:infodee", &options).unwrap(),
-            HASH
-        );
+        assert_eq!(client(&url).add_file(b"d4:infodee", &options).unwrap(), HASH);
         let seen = server.join().unwrap();
         let query = seen.line.split(['?', ' ']).nth(2).unwrap();
-        let pairs: Vec<_> = url::form_urlencoded::parse(query.as_bytes())
-            .into_owned()
-            .collect();
+        let pairs: Vec<_> = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        assert_eq!(
-            pairs,
-            [
-                pair("destination", "/srv/a b"),
-                pair("selected_files", "0,2")
-            ]
-        );
+        assert_eq!(pairs, [pair("destination", "/srv/a b"), pair("selected_files", "0,2")]);
         assert_eq!(seen.headers["content-type"], "application/x-bittorrent");
         assert_eq!(seen.body, b"d4:infodee");
     }
@@ -363,12 +317,7 @@ mod tests {
     fn every_kind_of_trouble_has_its_exit_code_and_sentence() {
         let object = r#"{"error": {"handled": true, "message": "it is so"}}"#;
         let cases = [
-            (
-                "401 Unauthorized",
-                object,
-                Exit::Unauthorized,
-                "refused the token",
-            ),
+            ("401 Unauthorized", object, Exit::Unauthorized, "refused the token"),
             ("404 Not Found", object, Exit::NotFound, "it is so"),
             ("400 Bad Request", object, Exit::Error, "it is so"),
             ("500 Oops", r#"{"error": "plain"}"#, Exit::Error, "plain"),
@@ -381,44 +330,21 @@ mod tests {
             let failure = client(&url).downloads().map(drop).unwrap_err();
             server.join().unwrap();
             assert_eq!(failure.exit, exit, "{status}");
-            assert!(
-                failure.message.contains(sentence),
-                "{status}: {}",
-                failure.message
-            );
+            assert!(failure.message.contains(sentence), "{status}: {}", failure.message);
             assert!(!failure.message.contains("secret"), "rule W11");
         }
-        let free = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap();
-        let failure = client(&format!("http://{free}"))
-            .downloads()
-            .map(drop)
-            .unwrap_err();
+        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let failure = client(&format!("http://{free}")).downloads().map(drop).unwrap_err();
         assert_eq!(failure.exit, Exit::Unreachable);
     }
 
     fn context(state_dir: &Path, set: &[&str], url: Option<&str>) -> Context {
-        let mut overrides: Vec<_> = set
-            .iter()
-            .map(|one| Override::parse(one).unwrap())
-            .collect();
+        let mut overrides: Vec<_> = set.iter().map(|one| Override::parse(one).unwrap()).collect();
         let text = state_dir.to_str().unwrap().into();
-        overrides.push(Override {
-            flag: "--state-dir",
-            key: "state_dir".into(),
-            text,
-        });
+        overrides.push(Override { flag: "--state-dir", key: "state_dir".into(), text });
         Context {
-            wishes: Wishes {
-                config_file: None,
-                overrides,
-            },
-            environment: Environment {
-                working_dir: state_dir.into(),
-                ..Environment::default()
-            },
+            wishes: Wishes { config_file: None, overrides },
+            environment: Environment { working_dir: state_dir.into(), ..Environment::default() },
             is_json: false,
             url: url.map(str::to_owned),
         }
@@ -431,33 +357,22 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let found = |set: &[&str], url: Option<&str>| {
             let found = Client::find(&context(dir.path(), set, url));
-            found
-                .map(|client| (client.base, client.token))
-                .map_err(|failure| failure.exit)
+            found.map(|client| (client.base, client.token)).map_err(|failure| failure.exit)
         };
         let token = |text: &str| Some(text.to_owned());
         std::fs::write(state_dir::token_path(dir.path()), "kept\n").unwrap();
-        std::fs::write(
-            state_dir::api_path(dir.path()),
-            r#"{"url":"http://127.0.0.1:9","pid":1}"#,
-        )
-        .unwrap();
+        std::fs::write(state_dir::api_path(dir.path()), r#"{"url":"http://127.0.0.1:9","pid":1}"#)
+            .unwrap();
 
         // Left by a killed server: whoever has the port now gets nothing.
         assert_eq!(found(&[], None), Err(Exit::Unreachable));
-        assert_eq!(
-            found(&[], Some("http://127.0.0.1:9")),
-            Ok(("http://127.0.0.1:9".into(), None))
-        );
+        assert_eq!(found(&[], Some("http://127.0.0.1:9")), Ok(("http://127.0.0.1:9".into(), None)));
 
         let held = StateDir::open(dir.path()).unwrap();
         let starting = found(&[], None).unwrap();
         assert_eq!(starting, ("http://127.0.0.1:7373".into(), token("kept")));
         held.announce_api("http://192.0.2.1:8").unwrap();
-        assert_eq!(
-            found(&[], None).unwrap(),
-            ("http://192.0.2.1:8".into(), token("kept"))
-        );
+        assert_eq!(found(&[], None).unwrap(), ("http://192.0.2.1:8".into(), token("kept")));
         let elsewhere = found(&[], Some("https://192.0.2.9/")).unwrap();
         assert_eq!(elsewhere, ("https://192.0.2.9".into(), None));
         assert_eq!(found(&["api.token=mine"], None).unwrap().1, token("mine"));

@@ -16,11 +16,7 @@ pub(super) fn run(context: &Context, out: &mut impl Write) -> Result<(), Failure
         return Ok(());
     }
     let lines: Vec<(String, &Row)> = loaded.rows.iter().map(|row| (line(row), row)).collect();
-    let width = lines
-        .iter()
-        .map(|(line, _)| line.chars().count())
-        .max()
-        .unwrap_or_default();
+    let width = lines.iter().map(|(line, _)| line.chars().count()).max().unwrap_or_default();
     // Long values do not push the sources of all others off the screen.
     let width = width.min(60);
     for (line, row) in lines {

@@ -17,9 +17,8 @@ use crate::app::logging;
 /// Columns of a name on a terminal; a pipe gets all of it.
 const NAME_COLUMNS: usize = 44;
 
-const HEADINGS: [&str; 9] = [
-    "name", "size", "done", "status", "down", "up", "peers", "eta", "ratio",
-];
+const HEADINGS: [&str; 9] =
+    ["name", "size", "done", "status", "down", "up", "peers", "eta", "ratio"];
 
 /// Prints the list.
 pub(super) fn run(context: &Context, out: &mut impl Write) -> Result<(), Failure> {
@@ -30,42 +29,21 @@ pub(super) fn run(context: &Context, out: &mut impl Write) -> Result<(), Failure
         writeln!(out, "{text}")?;
         return Ok(());
     }
-    let name_columns = if io::stdout().is_terminal() {
-        NAME_COLUMNS
-    } else {
-        usize::MAX
-    };
+    let name_columns = if io::stdout().is_terminal() { NAME_COLUMNS } else { usize::MAX };
     Ok(show(&client.downloads()?, name_columns, out)?)
 }
 
 fn show(list: &Downloads, name_columns: usize, out: &mut impl Write) -> io::Result<()> {
     let mut rows = vec![HEADINGS.map(str::to_owned)];
-    rows.extend(
-        list.downloads
-            .iter()
-            .map(|download| row(download, name_columns)),
-    );
+    rows.extend(list.downloads.iter().map(|download| row(download, name_columns)));
     table::write(out, &rows)?;
-    for download in list
-        .downloads
-        .iter()
-        .filter(|download| !download.error.is_empty())
-    {
+    for download in list.downloads.iter().filter(|download| !download.error.is_empty()) {
         let error = download.error.trim_matches('\'');
-        writeln!(
-            out,
-            "{}: {}",
-            logging::escape(&download.name),
-            logging::escape(error)
-        )?;
+        writeln!(out, "{}: {}", logging::escape(&download.name), logging::escape(error))?;
     }
     if list.checkpoints.loaded < list.checkpoints.total {
         let checkpoints = &list.checkpoints;
-        writeln!(
-            out,
-            "{} of {} torrents loaded so far",
-            checkpoints.loaded, checkpoints.total
-        )?;
+        writeln!(out, "{} of {} torrents loaded so far", checkpoints.loaded, checkpoints.total)?;
     }
     Ok(())
 }
@@ -73,19 +51,11 @@ fn show(list: &Downloads, name_columns: usize, out: &mut impl Write) -> io::Resu
 fn row(download: &Download, name_columns: usize) -> [String; 9] {
     let name = logging::escape(&download.name);
     let shown = match name.chars().count() > name_columns {
-        true => name
-            .chars()
-            .take(name_columns.saturating_sub(1))
-            .chain(['…'])
-            .collect(),
+        true => name.chars().take(name_columns.saturating_sub(1)).chain(['…']).collect(),
         false => name.into_owned(),
     };
     let rate = |bytes| {
-        if bytes == 0 {
-            "-".into()
-        } else {
-            format!("{}/s", table::size(bytes))
-        }
+        if bytes == 0 { "-".into() } else { format!("{}/s", table::size(bytes)) }
     };
     [
         shown,
@@ -122,10 +92,7 @@ mod tests {
             "long\\u{1b}[… 2.0 KiB 50.0 % stopped on error 1.5 KiB/s - 3 1 min 1 s ∞"
         );
         assert!(lines[2].ends_with("2.00"));
-        assert_eq!(
-            lines[3],
-            "long\\u{1b}[2J name of a torrent: disk\\u{9b}full"
-        );
+        assert_eq!(lines[3], "long\\u{1b}[2J name of a torrent: disk\\u{9b}full");
         assert_eq!(lines[4], "2 of 3 torrents loaded so far");
     }
 }

@@ -126,10 +126,7 @@ struct Failure {
 
 impl Failure {
     fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self {
-            exit,
-            message: message.into(),
-        }
+        Self { exit, message: message.into() }
     }
 }
 
@@ -185,29 +182,14 @@ impl Context {
         let mut overrides = set.collect::<Result<Vec<_>, _>>().map_err(usage)?;
         if let Some(path) = &flags.state_dir {
             let text = path.to_str().ok_or_else(|| {
-                Failure::new(
-                    Exit::Usage,
-                    "`--state-dir` is not UTF-8: choose another directory",
-                )
+                Failure::new(Exit::Usage, "`--state-dir` is not UTF-8: choose another directory")
             })?;
             let key = "state_dir".into();
-            overrides.push(Override {
-                flag: "--state-dir",
-                key,
-                text: text.into(),
-            });
+            overrides.push(Override { flag: "--state-dir", key, text: text.into() });
         }
-        let wishes = Wishes {
-            config_file: flags.config.clone(),
-            overrides,
-        };
+        let wishes = Wishes { config_file: flags.config.clone(), overrides };
         let environment = Environment::of_process().map_err(usage)?;
-        Ok(Self {
-            wishes,
-            environment,
-            is_json: flags.json,
-            url: flags.url.clone(),
-        })
+        Ok(Self { wishes, environment, is_json: flags.json, url: flags.url.clone() })
     }
 
     /// The configuration as this command line and environment make it.
@@ -269,17 +251,12 @@ mod tests {
         let flags = cli.flags();
         assert_eq!(flags.set, ["a=1", "b=2"]);
         assert!(flags.json);
-        assert_eq!(
-            Cli::try_parse_from(["cove", "rm"]).unwrap_err().exit_code(),
-            2
-        );
+        assert_eq!(Cli::try_parse_from(["cove", "rm"]).unwrap_err().exit_code(), 2);
     }
 
     #[test]
     fn a_set_without_a_value_is_wrong_usage() {
-        let failure = Context::new(&parse(&["--set", "api.bind", "ls"]).flags)
-            .err()
-            .unwrap();
+        let failure = Context::new(&parse(&["--set", "api.bind", "ls"]).flags).err().unwrap();
         assert_eq!(failure.exit, Exit::Usage);
         assert!(failure.message.contains("section.key=value"));
     }

@@ -43,11 +43,7 @@ pub(super) fn wait(
 ) -> Result<(), Failure> {
     let is_terminal = target.is_terminal();
     let printed = vec![(u32::MAX, String::new()); hashes.len()];
-    let mut display = Display {
-        target,
-        is_terminal,
-        printed,
-    };
+    let mut display = Display { target, is_terminal, printed };
     loop {
         let list = client.downloads()?;
         match look(&list, hashes, &mut display)? {
@@ -115,10 +111,7 @@ impl<W: Write> Display<'_, W> {
             return Ok(());
         }
         let tenths = (0..10).filter(|tenth| download.progress * 10.0 >= f64::from(tenth + 1));
-        let now = (
-            u32::try_from(tenths.count()).unwrap_or_default(),
-            download.status.clone(),
-        );
+        let now = (u32::try_from(tenths.count()).unwrap_or_default(), download.status.clone());
         if self.printed[index] == now {
             return Ok(());
         }
@@ -158,26 +151,16 @@ mod tests {
             progress,
             ..Download::default()
         };
-        Downloads {
-            downloads: vec![one],
-            checkpoints: Default::default(),
-        }
+        Downloads { downloads: vec![one], checkpoints: Default::default() }
     }
 
     fn shown(is_terminal: bool) -> String {
         let mut target = Vec::new();
         let printed = vec![(u32::MAX, String::new())];
-        let mut display = Display {
-            target: &mut target,
-            is_terminal,
-            printed,
-        };
-        for (status, progress) in [
-            ("METADATA", 0.0),
-            ("DOWNLOADING", 0.1),
-            ("DOWNLOADING", 0.15),
-            ("SEEDING", 1.0),
-        ] {
+        let mut display = Display { target: &mut target, is_terminal, printed };
+        for (status, progress) in
+            [("METADATA", 0.0), ("DOWNLOADING", 0.1), ("DOWNLOADING", 0.15), ("SEEDING", 1.0)]
+        {
             look(&download(status, progress), &["aa"], &mut display).unwrap();
         }
         String::from_utf8(target).unwrap()
@@ -188,21 +171,14 @@ mod tests {
         assert!(!shown(true).contains('\n'));
         assert_eq!(shown(true).matches("\r\x1b[K").count(), 3);
         assert_eq!(shown(false).lines().count(), 3);
-        assert!(
-            !shown(false).contains('\x1b'),
-            "rule W11: names move no terminal"
-        );
+        assert!(!shown(false).contains('\x1b'), "rule W11: names move no terminal");
     }
 
     #[test]
     fn waiting_ends_with_the_torrent_or_with_its_trouble() {
         let mut target = Vec::new();
         let printed = vec![(u32::MAX, String::new())];
-        let mut display = Display {
-            target: &mut target,
-            is_terminal: false,
-            printed,
-        };
+        let mut display = Display { target: &mut target, is_terminal: false, printed };
         let mut of = |status, progress| {
             let looked = look(&download(status, progress), &["aa"], &mut display);
             looked.map_err(|failure| failure.exit)
@@ -211,13 +187,7 @@ mod tests {
         assert_eq!(of("SEEDING", 1.0), Ok(Verdict::Done));
         assert_eq!(of("STOPPED_ON_ERROR", 0.5), Err(Exit::Error));
         assert_eq!(of("STOPPED", 0.5), Err(Exit::Error));
-        let nothing = Downloads {
-            downloads: Vec::new(),
-            checkpoints: Default::default(),
-        };
-        assert_eq!(
-            look(&nothing, &["aa"], &mut display).unwrap_err().exit,
-            Exit::NotFound
-        );
+        let nothing = Downloads { downloads: Vec::new(), checkpoints: Default::default() };
+        assert_eq!(look(&nothing, &["aa"], &mut display).unwrap_err().exit, Exit::NotFound);
     }
 }

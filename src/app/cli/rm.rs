@@ -33,10 +33,7 @@ pub(super) fn run(args: &RmArgs, context: &Context, out: &mut impl Write) -> Res
     let mut chosen: Vec<Download> = Vec::new();
     for wish in &args.torrents {
         let download = choose(wish, &list)?;
-        if !chosen
-            .iter()
-            .any(|other| other.infohash == download.infohash)
-        {
+        if !chosen.iter().any(|other| other.infohash == download.infohash) {
             chosen.push(download.clone());
         }
     }
@@ -65,23 +62,14 @@ fn choose<'a>(wish: &str, list: &'a [Download]) -> Result<&'a Download, Failure>
         .filter(|one| one.name == wish || one.infohash.eq_ignore_ascii_case(wish))
         .collect();
     let fitting = match whole.is_empty() {
-        true => list
-            .iter()
-            .filter(|one| begins_hash(one) || one.name.starts_with(wish))
-            .collect(),
+        true => list.iter().filter(|one| begins_hash(one) || one.name.starts_with(wish)).collect(),
         false => whole,
     };
     match fitting[..] {
         [one] if !wish.is_empty() => Ok(one),
-        [] => Err(Failure::new(
-            Exit::NotFound,
-            format!("no torrent is named `{wish}`"),
-        )),
+        [] => Err(Failure::new(Exit::NotFound, format!("no torrent is named `{wish}`"))),
         _ => {
-            let shown = fitting
-                .iter()
-                .take(5)
-                .map(|one| format!("{} {}", one.infohash, one.name));
+            let shown = fitting.iter().take(5).map(|one| format!("{} {}", one.infohash, one.name));
             let names: Vec<String> = shown.collect();
             let (count, names) = (fitting.len(), names.join(", "));
             let message = format!("`{wish}` fits {count} torrents, among them {names}");

@@ -23,16 +23,9 @@ pub(super) struct ServeArgs {
 
 /// Loads the configuration, starts the log, and hands over to the server.
 pub(super) fn run(args: &ServeArgs, context: &mut Context) -> Result<ExitCode, Failure> {
-    if let Some(format) = args
-        .log_format
-        .and_then(|format| format.to_possible_value())
-    {
+    if let Some(format) = args.log_format.and_then(|format| format.to_possible_value()) {
         let (key, text) = ("log.format".into(), format.get_name().into());
-        context.wishes.overrides.push(Override {
-            flag: "--log-format",
-            key,
-            text,
-        });
+        context.wishes.overrides.push(Override { flag: "--log-format", key, text });
     }
     let loaded = context.load()?;
     logging::init(&loaded.config.log)

@@ -14,12 +14,7 @@ pub(super) fn size(bytes: u64) -> String {
     let power = (bytes.ilog2() / 10).min(6);
     // Tenths in integers: exact, and never rounded up to 1024.0 of a unit.
     let tenths = (u128::from(bytes) * 10) >> (10 * power);
-    format!(
-        "{}.{} {}",
-        tenths / 10,
-        tenths % 10,
-        UNITS[power as usize - 1]
-    )
+    format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[power as usize - 1])
 }
 
 /// A share from 0 to 1 as percent, cut and not rounded: only what is complete shows 100.
@@ -35,12 +30,7 @@ pub(super) fn duration(seconds: f64) -> String {
         return "-".into();
     }
     let whole = std::time::Duration::from_secs_f64(seconds.ceil()).as_secs();
-    match (
-        whole / 86_400,
-        whole / 3600 % 24,
-        whole / 60 % 60,
-        whole % 60,
-    ) {
+    match (whole / 86_400, whole / 3600 % 24, whole / 60 % 60, whole % 60) {
         (0, 0, 0, s) => format!("{s} s"),
         (0, 0, m, s) => format!("{m} min {s} s"),
         (0, h, m, _) => format!("{h} h {m} min"),
@@ -64,9 +54,7 @@ pub(super) fn status(download: &Download) -> String {
 /// Writes rows in columns; the first column is text and set left, the others right.
 pub(super) fn write<const N: usize>(out: &mut impl Write, rows: &[[String; N]]) -> io::Result<()> {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
-    let widths: Vec<usize> = (0..N)
-        .map(|column| width(column).unwrap_or_default())
-        .collect();
+    let widths: Vec<usize> = (0..N).map(|column| width(column).unwrap_or_default()).collect();
     for row in rows {
         let mut line = String::new();
         for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
@@ -119,14 +107,7 @@ mod tests {
     fn columns_line_up_by_characters() {
         let mut out = Vec::new();
         let row = |a: &str, b: &str| [a.to_owned(), b.to_owned()];
-        write(
-            &mut out,
-            &[row("name", "size"), row("Über", "1 B"), row("x", "")],
-        )
-        .unwrap();
-        assert_eq!(
-            String::from_utf8(out).unwrap(),
-            "name  size\nÜber   1 B\nx\n"
-        );
+        write(&mut out, &[row("name", "size"), row("Über", "1 B"), row("x", "")]).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), "name  size\nÜber   1 B\nx\n");
     }
 }

@@ -88,9 +88,7 @@ pub(super) fn downloads(body: &[u8]) -> Option<Downloads> {
 
 /// The info-hash in the answer to an added torrent.
 pub(super) fn added(body: &[u8]) -> Option<String> {
-    serde_json::from_slice::<Added>(body)
-        .ok()
-        .map(|added| added.infohash)
+    serde_json::from_slice::<Added>(body).ok().map(|added| added.infohash)
 }
 
 /// The sentence in an error answer of either generation.
@@ -119,9 +117,7 @@ pub(super) fn remove_body(with_data: bool) -> String {
 
 /// `cove ls --json`: the server's list as it is; `None` when the answer is no JSON.
 pub(super) fn listing_json(body: &[u8]) -> Option<String> {
-    serde_json::from_slice::<Value>(body)
-        .ok()
-        .map(|value| pretty(&value))
+    serde_json::from_slice::<Value>(body).ok().map(|value| pretty(&value))
 }
 
 /// `cove add --json`: what was added, in the order of the arguments.
