@@ -1,0 +1,107 @@
+//! A request, ready to be routed: method, segments, query, headers, and a body still unread.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use percent_encoding::percent_decode_str;
+use warp::http::HeaderMap;
+use warp::http::Method;
+
+use crate::http::body;
+use crate::http::body::BodyError;
+use crate::http::body::Incoming;
+
+/// One request.
+pub struct Call {
+    method: Method,
+    path: String,
+    segments: Vec<String>,
+    query: Vec<(String, String)>,
+    headers: HeaderMap,
+    peer: SocketAddr,
+    body: Option<Incoming>,
+}
+
+impl Call {
+    /// `None` when the path is not UTF-8 once its percent escapes are resolved.
+    pub(crate) fn new(
+        method: Method,
+        path: &str,
+        query: &str,
+        headers: HeaderMap,
+        peer: SocketAddr,
+        body: Incoming,
+    ) -> Option<Self> {
+        let decode = |part: &str| percent_decode_str(part).decode_utf8().ok().map(Into::into);
+        let parts = path.strip_prefix('/').unwrap_or(path);
+        let parts = parts.strip_suffix('/').unwrap_or(parts);
+        let segments: Option<Vec<String>> = match parts {
+            "" => Some(Vec::new()),
+            parts => parts.split('/').map(decode).collect(),
+        };
+        Some(Self {
+            method,
+            path: path.to_owned(),
+            segments: segments?,
+            query: url::form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
+            headers,
+            peer,
+            body: Some(body),
+        })
+    }
+
+    /// The method as written, `GET` or another.
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// The path between its slashes, percent escapes resolved.
+    pub fn segments(&self) -> &[String] {
+        &self.segments
+    }
+
+    /// Whether the path ends with a slash that is not all of it.
+    pub fn trailing_slash(&self) -> bool {
+        self.path.len() > 1 && self.path.ends_with('/')
+    }
+
+    /// The first value of a query parameter; a `+` reads as a blank.
+    pub fn query(&self, name: &str) -> Option<&str> {
+        self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Every value of a query parameter, in order.
+    pub fn query_all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.query.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// A header's first value; `None` also when it is not ASCII.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// Who calls.
+    pub fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// The whole body, read now; empty the second time.
+    ///
+    /// # Errors
+    /// [`BodyError`]; past `limit_bytes` nothing more is read.
+    pub async fn body(&mut self, limit_bytes: usize) -> Result<Bytes, BodyError> {
+        match self.body.take() {
+            Some(incoming) => body::read(incoming, limit_bytes).await,
+            None => Ok(Bytes::new()),
+        }
+    }
+
+    /// As [`Call::body`], for JSON: refuses what nests deeper than 64.
+    ///
+    /// # Errors
+    /// [`BodyError`].
+    pub async fn json(&mut self, limit_bytes: usize) -> Result<Bytes, BodyError> {
+        let whole = self.body(limit_bytes).await?;
+        if body::is_too_deep(&whole) { Err(BodyError::TooDeep) } else { Ok(whole) }
+    }
+}

@@ -1,0 +1,120 @@
+//! An answer: status, headers, and a body of bytes or a stream.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::task::Context;
+use std::task::Poll;
+
+use bytes::Bytes;
+use futures_util::Stream;
+use warp::Reply as _;
+use warp::http::HeaderValue;
+use warp::http::StatusCode;
+use warp::http::header;
+use warp::http::header::HeaderName;
+use warp::reply::Response;
+
+/// One answer.
+pub struct Reply {
+    status: u16,
+    headers: Vec<(String, String)>,
+    body: Body,
+}
+
+enum Body {
+    Whole(Bytes),
+    Stream(u64, Chunks),
+}
+
+impl Reply {
+    /// An empty answer.
+    pub fn new(status: u16) -> Self {
+        Self { status, headers: Vec::new(), body: Body::Whole(Bytes::new()) }
+    }
+
+    /// With one more header. A value that HTTP cannot carry is left out.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// With these bytes as body.
+    #[must_use]
+    pub fn bytes(mut self, body: impl Into<Bytes>) -> Self {
+        self.body = Body::Whole(body.into());
+        self
+    }
+
+    /// With JSON text as body.
+    #[must_use]
+    pub fn json_bytes(self, body: Vec<u8>) -> Self {
+        self.header("content-type", "application/json").bytes(body)
+    }
+
+    /// With a stream of exactly `content_length` bytes; one that ends early breaks the connection.
+    #[must_use]
+    pub fn stream(
+        mut self,
+        content_length: u64,
+        body: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
+    ) -> Self {
+        self.body = Body::Stream(content_length, Chunks(Mutex::new(Box::pin(body))));
+        self
+    }
+
+    /// The same answer to a HEAD request: the length stands, the bytes do not.
+    pub(crate) fn without_body(mut self) -> Self {
+        let length = match &self.body {
+            Body::Whole(bytes) => bytes.len() as u64,
+            Body::Stream(length, _) => *length,
+        };
+        self.body = Body::Whole(Bytes::new());
+        self.header("content-length", &length.to_string())
+    }
+
+    /// What was answered.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// As warp sends it, with the headers of rule W10.
+    pub(crate) fn into_response(self) -> Response {
+        let mut response = match self.body {
+            Body::Whole(bytes) => Response::new(bytes.into()),
+            Body::Stream(length, chunks) => {
+                let mut response = warp::reply::stream(chunks).into_response();
+                response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
+                response
+            }
+        };
+        let fallback = StatusCode::INTERNAL_SERVER_ERROR;
+        *response.status_mut() = StatusCode::from_u16(self.status).unwrap_or(fallback);
+        let headers = response.headers_mut();
+        headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
+        headers.insert("cache-control", HeaderValue::from_static("no-store"));
+        headers.insert("referrer-policy", HeaderValue::from_static("no-referrer"));
+        for (name, value) in &self.headers {
+            if let (Ok(name), Ok(value)) =
+                (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value))
+            {
+                headers.insert(name, value);
+            }
+        }
+        response
+    }
+}
+
+/// A stream that warp accepts: it wants `Sync`, which a lock nobody ever waits for gives.
+struct Chunks(Mutex<Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>>);
+
+impl Stream for Chunks {
+    type Item = io::Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let inner = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
+        inner.as_mut().poll_next(context)
+    }
+}

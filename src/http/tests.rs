@@ -1,0 +1,255 @@
+//! The server over real sockets, with limits small enough to meet them at once.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::io::AsyncReadExt;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use crate::http::BodyError;
+use crate::http::Call;
+use crate::http::Handler;
+use crate::http::HttpConfig;
+use crate::http::HttpLimits;
+use crate::http::Reply;
+use crate::http::Server;
+
+const LIMIT: Duration = Duration::from_secs(20);
+
+struct Lab {
+    address: SocketAddr,
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+/// Echoes what it understood; `/body` reads, `/never` never ends, `/slow` answers late.
+async fn echo(mut call: Call) -> Reply {
+    let first = call.segments().first().cloned().unwrap_or_default();
+    match first.as_str() {
+        "body" => match call.json(1000).await {
+            Ok(body) => Reply::new(200).bytes(body),
+            Err(BodyError::TooLarge) => Reply::new(413),
+            Err(_) => Reply::new(400),
+        },
+        "never" => {
+            let endless = futures_util::stream::repeat_with(|| Ok(Bytes::from_static(b"x")));
+            Reply::new(200).stream(1 << 40, endless)
+        }
+        "hang" => std::future::pending().await,
+        _ => {
+            let told = format!(
+                "{} {:?} slash={} a={:?}",
+                call.method(),
+                call.segments(),
+                call.trailing_slash(),
+                call.query("a")
+            );
+            Reply::new(200).bytes(told.into_bytes())
+        }
+    }
+}
+
+fn start(limits: HttpLimits) -> Lab {
+    let config = HttpConfig {
+        bind: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
+        allowed_hosts: Vec::new(),
+        allowed_origins: Vec::new(),
+        limits,
+    };
+    let server = Server::bind(config).unwrap();
+    let address = server.addresses()[0];
+    let (stop, stopping) = watch::channel(false);
+    let handler: Handler = Arc::new(|call| Box::pin(echo(call)));
+    Lab { address, stop, task: tokio::spawn(server.run(handler, stopping)) }
+}
+
+impl Lab {
+    async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+
+    /// Sends `request` on a connection of its own and returns everything until the server closes.
+    async fn send(&self, request: &[u8]) -> String {
+        let mut socket = self.connect().await;
+        // A server that refuses early may close while we still write.
+        let _ = socket.write_all(request).await;
+        all_of(&mut socket).await
+    }
+
+    async fn get(&self, path: &str) -> String {
+        let head = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        self.send(head.as_bytes()).await
+    }
+}
+
+async fn all_of(socket: &mut TcpStream) -> String {
+    let mut bytes = Vec::new();
+    let _ = timeout(LIMIT, socket.read_to_end(&mut bytes)).await.expect("the server never closed");
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[tokio::test]
+async fn a_request_becomes_a_call_and_carries_the_safe_headers() {
+    let lab = start(HttpLimits::default());
+    let reply = lab.get("/a%20b/c/?a=1%2b2&a=3").await;
+    assert!(reply.contains(r#"GET ["a b", "c"] slash=true a=Some("1+2")"#), "{reply}");
+    // Rule W10.
+    for header in ["x-content-type-options: nosniff", "cache-control: no-store"] {
+        assert!(reply.contains(header), "{reply}");
+    }
+}
+
+/// Rules W5, W6: refused before the handler.
+#[tokio::test]
+async fn foreign_names_are_refused() {
+    let lab = start(HttpLimits::default());
+    for head in ["Host: evil.example", "Host: localhost\r\nOrigin: http://evil.example", "X: y"] {
+        let request = format!("GET / HTTP/1.1\r\n{head}\r\nConnection: close\r\n\r\n");
+        let reply = lab.send(request.as_bytes()).await;
+        assert!(reply.starts_with("HTTP/1.1 403"), "{head}: {reply}");
+        assert!(!reply.contains("GET ["), "{head}: {reply}");
+    }
+}
+
+/// Rule W9: a chunked body is counted while it is read.
+#[tokio::test]
+async fn a_body_past_its_limit_is_refused_unread() {
+    let lab = start(HttpLimits::default());
+    let mut request = b"POST /body HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\
+        Connection: close\r\n\r\n"
+        .to_vec();
+    for _ in 0..100 {
+        request.extend_from_slice(b"400\r\n");
+        request.extend_from_slice(&[b'a'; 0x400]);
+        request.extend_from_slice(b"\r\n");
+    }
+    assert!(lab.send(&request).await.starts_with("HTTP/1.1 413"));
+    let deep = "[".repeat(900);
+    let request = format!(
+        "POST /body HTTP/1.1\r\nHost: localhost\r\nContent-Length: 900\r\n\
+         Connection: close\r\n\r\n{deep}"
+    );
+    assert!(lab.send(request.as_bytes()).await.starts_with("HTTP/1.1 400"));
+}
+
+/// Rule W9: 200 headers, and a head past its bytes.
+#[tokio::test]
+async fn a_head_past_its_limits_is_refused() {
+    let lab = start(HttpLimits::default());
+    let headers = "X-A: b\r\n".repeat(200);
+    let many = format!("GET / HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n");
+    assert!(lab.send(many.as_bytes()).await.starts_with("HTTP/1.1 431"));
+    let long = format!("GET /?{} HTTP/1.1\r\nHost: localhost\r\n\r\n", "a".repeat(1 << 20));
+    let reply = lab.send(long.as_bytes()).await;
+    assert!(reply.is_empty() || reply.starts_with("HTTP/1.1 4"), "{reply}");
+    assert!(lab.get("/").await.starts_with("HTTP/1.1 200"));
+}
+
+/// Rule W9: slow heads are closed, and nobody else waits for them.
+#[tokio::test]
+async fn slow_heads_are_closed_and_others_are_served() {
+    let limits = HttpLimits { head_time: Duration::from_millis(300), ..HttpLimits::default() };
+    let lab = start(limits);
+    let mut slow = Vec::new();
+    for _ in 0..50 {
+        let mut socket = lab.connect().await;
+        socket.write_all(b"GET / HTTP/1.1\r\nHo").await.unwrap();
+        slow.push(socket);
+    }
+    assert!(lab.get("/").await.starts_with("HTTP/1.1 200"));
+    for socket in &mut slow {
+        assert_eq!(all_of(socket).await, "");
+    }
+}
+
+/// Rule W9: an idle connection outlives the head's time, and ends with its own.
+#[tokio::test]
+async fn an_idle_connection_is_kept_for_its_own_time() {
+    let limits = HttpLimits {
+        head_time: Duration::from_millis(100),
+        idle_time: Duration::from_millis(1500),
+        ..HttpLimits::default()
+    };
+    let lab = start(limits);
+    let mut socket = lab.connect().await;
+    let request = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let mut answer = [0; 4096];
+    for _ in 0..2 {
+        socket.write_all(request).await.unwrap();
+        assert!(timeout(LIMIT, socket.read(&mut answer)).await.unwrap().unwrap() > 0);
+        // Longer than the head may take: what is measured here is time itself.
+        tokio::time::sleep(Duration::from_millis(700)).await;
+    }
+    assert_eq!(all_of(&mut socket).await, "");
+}
+
+/// Rule W9: connections of one address.
+#[tokio::test]
+async fn connections_past_the_limit_are_told_so() {
+    let lab = start(HttpLimits { connections_per_address: 2, ..HttpLimits::default() });
+    let request = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let mut held = Vec::new();
+    for _ in 0..2 {
+        let mut socket = lab.connect().await;
+        socket.write_all(request).await.unwrap();
+        assert!(socket.read(&mut [0; 4096]).await.unwrap() > 0);
+        held.push(socket);
+    }
+    let refused = lab.get("/").await;
+    assert!(refused.starts_with("HTTP/1.1 503") && refused.ends_with("}}"), "{refused}");
+    drop(held);
+    let served = async {
+        while !lab.get("/").await.starts_with("HTTP/1.1 200") {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(LIMIT, served).await.unwrap();
+}
+
+#[tokio::test]
+async fn head_has_the_length_and_no_body() {
+    let lab = start(HttpLimits::default());
+    let request = b"HEAD /x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    let reply = lab.send(request).await;
+    assert!(reply.contains("content-length: ") && reply.ends_with("\r\n\r\n"), "{reply}");
+    assert!(!reply.contains("content-length: 0"), "{reply}");
+}
+
+/// Rule W9: a handler that does not end is ended.
+#[tokio::test]
+async fn a_request_past_its_time_is_answered() {
+    let limits = HttpLimits { request_time: Duration::from_millis(200), ..HttpLimits::default() };
+    assert!(start(limits).get("/hang").await.starts_with("HTTP/1.1 408"));
+}
+
+/// Rule D16: a stream without end does not keep the server.
+#[tokio::test]
+async fn stopping_ends_streams_after_their_time() {
+    let lab = start(HttpLimits { stop_time: Duration::from_millis(300), ..HttpLimits::default() });
+    let mut socket = lab.connect().await;
+    socket.write_all(b"GET /never HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+    assert!(socket.read(&mut [0; 100]).await.unwrap() > 0);
+    lab.stop.send_replace(true);
+    timeout(LIMIT, lab.task).await.expect("the server did not stop").unwrap();
+    assert!(TcpStream::connect(lab.address).await.is_err());
+}
+
+/// Rule D13: the listener is named.
+#[tokio::test]
+async fn a_port_in_use_is_named() {
+    let lab = start(HttpLimits::default());
+    let config = HttpConfig {
+        bind: vec![lab.address],
+        allowed_hosts: Vec::new(),
+        allowed_origins: Vec::new(),
+        limits: HttpLimits::default(),
+    };
+    let refused = Server::bind(config).err().unwrap().to_string();
+    assert!(refused.contains(&lab.address.to_string()), "{refused}");
+}
