@@ -13,7 +13,9 @@
 //! | 5 | [`app`] | configuration, command line, start and stop |
 
 pub mod app;
+pub mod dialects;
 pub mod domain;
 pub mod engine;
 pub mod http;
+pub mod service;
 pub mod store;

@@ -120,6 +120,9 @@ pub struct ClientConfig {
     pub limits: ClientLimits,
     /// Seconds between two saves of a running torrent's progress, at least 1. Default 30.
     pub resume_interval_s: u32,
+    /// Permissions that payload files do not get, in octal: `022` (the default) lets others read,
+    /// `077` only the account that runs Cove. The state is closed to others in any case.
+    pub umask: String,
 }
 
 /// Section `client.limits`: how much the client may use; 0 means no limit.
@@ -295,8 +298,18 @@ impl Config {
         if self.client.resume_interval_s == 0 {
             return Err(Error::invalid("`client.resume_interval_s` is 0: give at least 1 second"));
         }
+        if self.client.umask_bits().is_none() {
+            return Err(Error::invalid("`client.umask` is three octal digits, such as 022"));
+        }
         self.api.limits.check()?;
         config_paths::check(self, file)
+    }
+}
+
+impl ClientConfig {
+    /// `umask` as a number; `None` when it is none.
+    pub fn umask_bits(&self) -> Option<u32> {
+        u32::from_str_radix(&self.umask, 8).ok().filter(|bits| *bits <= 0o777)
     }
 }
 
@@ -373,6 +386,7 @@ impl Default for ClientConfig {
             settings: BTreeMap::new(),
             limits: ClientLimits::default(),
             resume_interval_s: 30,
+            umask: "022".into(),
         }
     }
 }

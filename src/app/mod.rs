@@ -1,5 +1,6 @@
 //! The top floor: reads the command line and the configuration, starts and stops the rest.
 
+mod client_settings;
 pub mod config;
 mod config_fit;
 mod config_paths;
@@ -7,6 +8,7 @@ pub mod config_show;
 pub mod config_sources;
 pub mod logging;
 pub mod serve;
+mod services;
 pub mod state_dir;
 
 mod cli;

@@ -1,11 +1,251 @@
-//! `cove serve`: the process that downloads, seeds and answers.
+//! `cove serve`: start and stop of the whole program, one below the other.
 
+use std::io::Write;
 use std::process::ExitCode;
+use std::time::Duration;
+
+use tokio::signal::unix::Signal;
+use tokio::signal::unix::SignalKind;
+use tokio::signal::unix::signal;
+use tokio::sync::mpsc;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use crate::app::Exit;
+use crate::app::client_settings;
+use crate::app::config::Config;
 use crate::app::config::Loaded;
+use crate::app::services;
+use crate::app::state_dir;
+use crate::app::state_dir::StateDir;
+use crate::app::state_dir::StateDirError;
+use crate::dialects;
+use crate::domain::error::Error;
+use crate::domain::error::ErrorKind;
+use crate::engine::Engine;
+use crate::engine::EngineConfig;
+use crate::http::Server;
+use crate::service::Services;
+use crate::service::auth::Auth;
+use crate::service::keeper;
+use crate::service::loading;
+use crate::service::loading::Loader;
+use crate::service::paths::Roots;
+use crate::service::torrents::Torrents;
+use crate::store::OpenError;
+use crate::store::Opened;
+use crate::store::Store;
+
+/// Threads for HTTP and timers; the heavy work has threads of its own.
+const RUNTIME_THREADS: usize = 2;
+/// How long the engine may take to save and to leave its swarms (rule D16).
+const ENGINE_STOP_LIMIT: Duration = Duration::from_secs(9);
+/// How long the last records may take to reach the store.
+const KEEPER_STOP_LIMIT: Duration = Duration::from_secs(3);
+/// How long the start waits to learn whether the peer port is open.
+const LISTEN_LIMIT: Duration = Duration::from_secs(2);
+
+/// A failure with the number the process ends with.
+struct Failure(Exit, String);
 
 /// Runs until told to stop.
-pub fn run(_loaded: Loaded) -> ExitCode {
-    Exit::Fine.into()
+pub fn run(loaded: Loaded) -> ExitCode {
+    state_dir::raise_descriptor_limit();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(RUNTIME_THREADS)
+        .thread_name("runtime")
+        .enable_all()
+        .build();
+    let outcome = match runtime {
+        Ok(runtime) => {
+            let outcome = runtime.block_on(serve(loaded));
+            runtime.shutdown_timeout(Duration::from_secs(1));
+            outcome
+        }
+        Err(error) => Err(Failure(Exit::Error, format!("cannot start the runtime: {error}"))),
+    };
+    match outcome {
+        Ok(()) => Exit::Fine.into(),
+        Err(Failure(exit, sentence)) => {
+            tracing::error!("{sentence}");
+            exit.into()
+        }
+    }
+}
+
+/// Everything that runs, in the order it is stopped.
+struct Running {
+    stop_http: watch::Sender<bool>,
+    http: JoinHandle<()>,
+    engine: Engine,
+    keeper: JoinHandle<()>,
+    store: Store,
+    state: StateDir,
+}
+
+async fn serve(loaded: Loaded) -> Result<(), Failure> {
+    let mut signals = Signals::new()?;
+    let running = start(&loaded).await?;
+    signals.wait().await;
+    tracing::info!("stopping");
+    tokio::select! {
+        outcome = stop(running) => outcome,
+        () = signals.wait() => {
+            tracing::warn!("told twice to stop: leaving at once");
+            std::process::exit(i32::from(Exit::Error as u8));
+        }
+    }
+}
+
+async fn start(loaded: &Loaded) -> Result<Running, Failure> {
+    let config = &loaded.config;
+    let state = StateDir::open(&config.state_dir)?;
+    let auth = services::auth(config, &state)?;
+    let server = Server::bind(services::http(&config.api)).map_err(in_use)?;
+    let opened = open_store(&state)?;
+    state_dir::set_payload_umask(config.client.umask_bits().unwrap_or(0o022));
+    services::make_download_dir(config)?;
+    let (records, waiting) = mpsc::channel(keeper::RECORDS_WAITING_MAX);
+    let engine = start_engine(config, records)?;
+    let keeper = tokio::spawn(keeper::run(opened.store.clone(), waiting));
+    let store = opened.store.clone();
+    let addresses = server.addresses();
+    let handle = load(loaded, auth, &engine, opened);
+    let (stop_http, stop) = watch::channel(false);
+    let http = tokio::spawn(server.run(dialects::handler(handle, services::facts(config)), stop));
+    announce(&state, &addresses, &engine, config.api.token.is_some()).await?;
+    Ok(Running { stop_http, http, engine, keeper, store, state })
+}
+
+async fn stop(running: Running) -> Result<(), Failure> {
+    let Running { stop_http, http, engine, keeper, store, state } = running;
+    let _ = state.retract_api();
+    stop_http.send_replace(true);
+    let _ = http.await;
+    let saved = engine.stop(ENGINE_STOP_LIMIT).await;
+    let kept = tokio::time::timeout(KEEPER_STOP_LIMIT, keeper).await.is_ok();
+    let is_clean = saved.is_ok() && kept;
+    if let Err(error) = saved {
+        tracing::warn!(%error, "some progress was not saved");
+    }
+    store.close(is_clean).await?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn open_store(state: &StateDir) -> Result<Opened, Failure> {
+    let boot_id = state_dir::boot_id()?;
+    Store::open(&state.database_path(), &boot_id).map_err(|error| {
+        let exit = match error {
+            OpenError::Newer { .. } | OpenError::Unreadable(_) => Exit::Store,
+            OpenError::Io(_) | OpenError::Full => Exit::Error,
+        };
+        Failure(exit, error.to_string())
+    })
+}
+
+fn start_engine(
+    config: &Config,
+    records: mpsc::Sender<crate::engine::Saved>,
+) -> Result<Engine, Failure> {
+    let engine = EngineConfig {
+        sessions: vec![client_settings::default_session(&config.client)],
+        resume_interval: Duration::from_secs(u64::from(config.client.resume_interval_s)),
+    };
+    Engine::start(engine, records).map_err(|error| match error.kind() {
+        ErrorKind::Invalid => Failure(Exit::Usage, error.to_string()),
+        _ => Failure(Exit::Error, error.to_string()),
+    })
+}
+
+/// Makes the services and begins to give the engine its torrents.
+fn load(loaded: &Loaded, auth: Auth, engine: &Engine, opened: Opened) -> Services {
+    let config = &loaded.config;
+    let roots = Roots::new(config.client.roots.clone(), loaded.forbidden_paths());
+    let distrust_unsynced = loading::distrusts(&opened);
+    let Opened { store, torrents: stored, bad, .. } = opened;
+    let torrents = Torrents::new(
+        engine.clone(),
+        store.clone(),
+        roots.clone(),
+        &config.client.download_dir,
+        stored.len(),
+    );
+    let services = services::services(config, auth, engine, &roots, torrents.clone());
+    let loader = Loader { engine: engine.clone(), store, roots, torrents, distrust_unsynced };
+    tokio::task::spawn_blocking(move || loader.run(stored, &bad));
+    services
+}
+
+/// Tells the command line and the user where everything is.
+async fn announce(
+    state: &StateDir,
+    addresses: &[std::net::SocketAddr],
+    engine: &Engine,
+    is_token_configured: bool,
+) -> Result<(), Failure> {
+    let mut listening = engine.listening();
+    let known = tokio::time::timeout(LISTEN_LIMIT, listening.wait_for(Option::is_some)).await;
+    let peer_port = known.ok().and_then(Result::ok).and_then(|port| *port).unwrap_or(0);
+    let url = state_dir::local_url(addresses).unwrap_or_default();
+    state.announce_api(&url, peer_port)?;
+    let token = if is_token_configured {
+        "as configured (api.token)".to_owned()
+    } else {
+        format!("in {}", state.token_path().display())
+    };
+    let peers = match peer_port {
+        0 => "not listening (see the log)".to_owned(),
+        port => format!("port {port}"),
+    };
+    let mut out = std::io::stdout().lock();
+    // Nobody reading standard output is no reason to stop.
+    let _ = writeln!(out, "API    {url}\ntoken  {token}\npeers  {peers}");
+    let _ = out.flush();
+    Ok(())
+}
+
+/// SIGTERM and SIGINT.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, Failure> {
+        let listen = |kind| {
+            signal(kind).map_err(|error| Failure(Exit::Error, format!("no signals: {error}")))
+        };
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn wait(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+fn in_use(error: crate::http::BindError) -> Failure {
+    Failure(Exit::PortInUse, error.to_string())
+}
+
+impl From<StateDirError> for Failure {
+    fn from(error: StateDirError) -> Self {
+        let exit = match error {
+            StateDirError::Held { .. } => Exit::Held,
+            StateDirError::Unusable(_) => Exit::Error,
+        };
+        Self(exit, error.to_string())
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self(Exit::Error, error.to_string())
+    }
 }

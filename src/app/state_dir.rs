@@ -117,7 +117,7 @@ impl StateDir {
     ///
     /// # Errors
     /// Internal, when the file cannot be written.
-    pub fn announce_api(&self, url: &str) -> Result<()> {
+    pub fn announce_api(&self, url: &str, peer_port: u16) -> Result<()> {
         let (path, pid) = (api_path(&self.path), std::process::id());
         let fresh = path.with_extension("json.new");
         let write = || -> io::Result<()> {
@@ -127,7 +127,7 @@ impl StateDir {
                 .truncate(true)
                 .mode(0o600)
                 .open(&fresh)?;
-            writeln!(file, "{{\"url\":{url:?},\"pid\":{pid}}}")?;
+            writeln!(file, "{{\"url\":{url:?},\"pid\":{pid},\"peer_port\":{peer_port}}}")?;
             fs::rename(&fresh, &path)
         };
         write().map_err(|error| Error::internal(format!("cannot write `{API_FILE}`: {error}")))
@@ -192,6 +192,12 @@ pub fn local_url(addresses: &[SocketAddr]) -> Option<String> {
     };
     let nearest = addresses.iter().map(reachable).min_by_key(|at| !at.ip().is_loopback())?;
     Some(format!("http://{nearest}"))
+}
+
+/// From now on, payload files get the permissions that the user's `client.umask` leaves. The state
+/// stays closed: its directory is 0700 and SQLite gives its side files the mode of the database.
+pub fn set_payload_umask(umask: u32) {
+    rustix::process::umask(Mode::from_bits_truncate(umask));
 }
 
 /// From now on, files that this process makes are closed to other users unless it says otherwise
@@ -352,10 +358,13 @@ mod tests {
     fn the_api_file_lives_as_long_as_the_server() {
         let dir = tempfile::tempdir().unwrap();
         let state_dir = StateDir::open(dir.path()).unwrap();
-        state_dir.announce_api("http://127.0.0.1:7").unwrap();
+        state_dir.announce_api("http://127.0.0.1:7", 9).unwrap();
         let text = fs::read_to_string(api_path(dir.path())).unwrap();
         let pid = std::process::id();
-        assert_eq!(text, format!("{{\"url\":\"http://127.0.0.1:7\",\"pid\":{pid}}}\n"));
+        assert_eq!(
+            text,
+            format!("{{\"url\":\"http://127.0.0.1:7\",\"pid\":{pid},\"peer_port\":9}}\n")
+        );
         assert_eq!(mode(&api_path(dir.path())), 0o600);
 
         drop(state_dir);

@@ -1,6 +1,8 @@
 //! A request, ready to be routed: method, segments, query, headers, and a body still unread.
 
 use std::net::SocketAddr;
+use std::sync::Mutex;
+use std::sync::PoisonError;
 
 use bytes::Bytes;
 use percent_encoding::percent_decode_str;
@@ -19,7 +21,8 @@ pub struct Call {
     query: Vec<(String, String)>,
     headers: HeaderMap,
     peer: SocketAddr,
-    body: Option<Incoming>,
+    /// Behind a lock that is never waited for: it makes a call shareable while it is awaited.
+    body: Mutex<Option<Incoming>>,
 }
 
 impl Call {
@@ -46,7 +49,7 @@ impl Call {
             query: url::form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
             headers,
             peer,
-            body: Some(body),
+            body: Mutex::new(Some(body)),
         })
     }
 
@@ -90,7 +93,8 @@ impl Call {
     /// # Errors
     /// [`BodyError`]; past `limit_bytes` nothing more is read.
     pub async fn body(&mut self, limit_bytes: usize) -> Result<Bytes, BodyError> {
-        match self.body.take() {
+        let incoming = self.body.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        match incoming {
             Some(incoming) => body::read(incoming, limit_bytes).await,
             None => Ok(Bytes::new()),
         }

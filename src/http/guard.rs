@@ -67,8 +67,7 @@ impl Guard {
         }
         let Ok(ip) = name.trim_matches(['[', ']']).parse::<IpAddr>() else { return false };
         // Rebinding needs a name, so an address is safe when we listen on all of them.
-        ip.is_loopback()
-            || self.bound.iter().any(|at| at.ip() == ip || at.ip().is_unspecified())
+        ip.is_loopback() || self.bound.iter().any(|at| at.ip() == ip || at.ip().is_unspecified())
     }
 
     fn check_origin(&self, origin: &str, host: &str) -> Result<(), Refused> {

@@ -32,8 +32,7 @@ pub use crate::http::reply::Reply;
 const BACKLOG: u32 = 1024;
 
 /// What answers every call.
-pub type Handler =
-    Arc<dyn Fn(Call) -> Pin<Box<dyn Future<Output = Reply> + Send>> + Send + Sync>;
+pub type Handler = Arc<dyn Fn(Call) -> Pin<Box<dyn Future<Output = Reply> + Send>> + Send + Sync>;
 
 /// Where to listen, whom to believe, and what a caller may use up.
 #[derive(Clone, Debug)]
@@ -105,7 +104,8 @@ impl Server {
     /// # Errors
     /// [`BindError`], naming the listener.
     pub fn bind(config: HttpConfig) -> Result<Self, BindError> {
-        let open = |&address: &SocketAddr| listen(address).map_err(|error| BindError { address, error });
+        let open =
+            |&address: &SocketAddr| listen(address).map_err(|error| BindError { address, error });
         let listeners = config.bind.iter().map(open).collect::<Result<Vec<_>, _>>()?;
         Ok(Self { listeners, config })
     }

@@ -3,8 +3,8 @@
 //! A record that claims pieces is committed only after the files that hold them were synced. What
 //! is claimed already is not synced again.
 
-use std::collections::HashMap;
 use std::collections::BTreeSet;
+use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::path::Path;

@@ -50,11 +50,8 @@ impl Loader {
         for torrent in stored {
             let (id, options) = (torrent.id, torrent.options.clone());
             let is_leaving = !matches!(torrent.removal, Removal::Not);
-            let outcome = if is_leaving {
-                self.finish_removal(&torrent)
-            } else {
-                self.load(torrent)
-            };
+            let outcome =
+                if is_leaving { self.finish_removal(&torrent) } else { self.load(torrent) };
             if let Err(error) = outcome {
                 tracing::error!(%error, torrent = %id, "cannot load a torrent");
             }
@@ -105,8 +102,11 @@ impl Loader {
     fn show_bad(&self, record: &BadRecord) {
         let id = record.id_text.parse::<TorrentId>();
         let hashes = id.ok().and_then(|id| InfoHashes::new(Some(Sha1Hash(id.0)), None));
-        tracing::error!(torrent = record.id_text, reason = record.reason,
-            "a record of the store is damaged; it is kept aside and its files are untouched");
+        tracing::error!(
+            torrent = record.id_text,
+            reason = record.reason,
+            "a record of the store is damaged; it is kept aside and its files are untouched"
+        );
         if let Some(hashes) = hashes {
             let reason = format!("its record is damaged ({}); add it again", record.reason);
             let shown = self.engine.show(row(hashes, &record.name, &record.save_path, &reason));

@@ -1,13 +1,16 @@
 //! What the program can do, in its own words; every API is a thin dialect over this.
 //!
-//! Nothing here knows HTTP or JSON.
+//! Nothing here knows HTTP or an API's JSON.
 
 pub mod auth;
 pub mod fetch;
+pub(crate) mod fetch_guard;
 pub mod files;
 pub mod keeper;
 pub mod loading;
 pub mod paths;
+pub mod stream_plan;
+pub mod token_file;
 pub mod torrents;
 
 use crate::service::auth::Auth;

@@ -25,6 +25,7 @@ use crate::domain::hash::AnyHash;
 use crate::domain::hash::TorrentId;
 use crate::domain::metadata::Metadata;
 use crate::domain::peer::Peer;
+use crate::domain::remote_tracker::RemoteTracker;
 use crate::domain::torrent::Torrent;
 use crate::engine::AddOptions;
 use crate::engine::Engine;
@@ -189,7 +190,7 @@ impl Torrents {
         let prepared = parse(source).await?;
         let id = prepared.hashes.id();
         if let Some(existing) = self.existing(&prepared) {
-            self.merge_trackers(&existing, &prepared).await;
+            self.merge_trackers(&existing, prepared.trackers).await;
             return Ok(Added { id: existing.id, is_new: false });
         }
         let _change = self.begin_change(id)?;
@@ -204,11 +205,11 @@ impl Torrents {
         engine.get(prepared.hashes.id()).or_else(by_v2)
     }
 
-    async fn merge_trackers(&self, existing: &Torrent, prepared: &Prepared) {
+    async fn merge_trackers(&self, existing: &Torrent, trackers: Vec<RemoteTracker>) {
         if existing.metadata.as_ref().is_some_and(|metadata| metadata.is_private) {
             return;
         }
-        for tracker in &prepared.trackers {
+        for tracker in &trackers {
             let known = existing.trackers.iter().any(|known| known.url == tracker.url);
             if !known && let Err(error) = self.add_tracker(existing.id, &tracker.url).await {
                 tracing::warn!(%error, "cannot merge a tracker");

@@ -371,7 +371,7 @@ mod tests {
         let held = StateDir::open(dir.path()).unwrap();
         let starting = found(&[], None).unwrap();
         assert_eq!(starting, ("http://127.0.0.1:7373".into(), token("kept")));
-        held.announce_api("http://192.0.2.1:8").unwrap();
+        held.announce_api("http://192.0.2.1:8", 9).unwrap();
         assert_eq!(found(&[], None).unwrap(), ("http://192.0.2.1:8".into(), token("kept")));
         let elsewhere = found(&[], Some("https://192.0.2.9/")).unwrap();
         assert_eq!(elsewhere, ("https://192.0.2.9".into(), None));

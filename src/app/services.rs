@@ -1,0 +1,101 @@
+//! From the configuration to the configuration of each floor.
+
+use std::time::Duration;
+
+use crate::app::config::ApiConfig;
+use crate::app::config::Config;
+use crate::app::config::FetchPrivate;
+use crate::app::state_dir::StateDir;
+use crate::dialects::SessionFacts;
+use crate::domain::error::Error;
+use crate::domain::error::Result;
+use crate::engine::Engine;
+use crate::http::HttpConfig;
+use crate::http::HttpLimits;
+use crate::service::Services;
+use crate::service::auth::Auth;
+use crate::service::fetch::Fetch;
+use crate::service::fetch::FetchConfig;
+use crate::service::fetch::PrivateAccess;
+use crate::service::files::Files;
+use crate::service::paths::Roots;
+use crate::service::token_file;
+use crate::service::torrents::Torrents;
+
+/// How long fetching a torrent may take (rule F6).
+const FETCH_LIMIT: Duration = Duration::from_secs(10);
+
+/// Every service, over a running engine.
+pub(crate) fn services(
+    config: &Config,
+    auth: Auth,
+    engine: &Engine,
+    roots: &Roots,
+    torrents: Torrents,
+) -> Services {
+    let fetch = Fetch::new(FetchConfig {
+        private: private_access(&config.client.fetch_private),
+        import_dirs: config.client.import_dirs.clone(),
+        bytes_max: config.api.limits.max_torrent_bytes,
+        timeout: FETCH_LIMIT,
+    });
+    let files = Files::new(engine.clone(), torrents.clone(), roots.clone());
+    Services { torrents, files, fetch, auth }
+}
+
+/// What some API repeats of the configuration.
+pub(crate) fn facts(config: &Config) -> SessionFacts {
+    SessionFacts {
+        download_limit: config.client.limits.download_bytes_per_s,
+        upload_limit: config.client.limits.upload_bytes_per_s,
+        has_dht: config.client.dht,
+        has_pex: config.client.pex,
+    }
+}
+
+/// The configured token, or the one in the state directory (rule W2).
+pub(crate) fn auth(config: &Config, state: &StateDir) -> Result<Auth> {
+    match &config.api.token {
+        Some(token) => Ok(Auth::new(token)),
+        None => token_file::read_or_make(&state.token_path()).map(|token| Auth::new(&token)),
+    }
+}
+
+/// The server's part of the configuration.
+pub(crate) fn http(api: &ApiConfig) -> HttpConfig {
+    let limits = &api.limits;
+    let seconds = |value: u32| Duration::from_secs(u64::from(value));
+    HttpConfig {
+        bind: api.bind.clone(),
+        allowed_hosts: api.allowed_hosts.clone(),
+        allowed_origins: api.allowed_origins.clone(),
+        limits: HttpLimits {
+            connections: limits.max_connections as usize,
+            connections_per_address: limits.max_connections_per_address as usize,
+            head_bytes: limits.max_head_bytes as usize,
+            headers: limits.max_headers as usize,
+            head_time: seconds(limits.head_timeout_s),
+            request_time: seconds(limits.request_timeout_s),
+            idle_time: seconds(limits.idle_timeout_s),
+            ..HttpLimits::default()
+        },
+    }
+}
+
+/// Makes the default download directory at the first start. Other roots are the user's: one that
+/// is missing may be a disk that is not mounted, and nothing may be written in its place (D11).
+pub(crate) fn make_download_dir(config: &Config) -> Result<()> {
+    let path = &config.client.download_dir;
+    std::fs::create_dir_all(path).map_err(|error| {
+        let shown = path.display();
+        Error::invalid(format!("cannot make the download directory `{shown}`: {error}"))
+    })
+}
+
+fn private_access(wish: &FetchPrivate) -> PrivateAccess {
+    match wish {
+        FetchPrivate::All(true) => PrivateAccess::Allowed,
+        FetchPrivate::All(false) => PrivateAccess::Refused,
+        FetchPrivate::Only(hosts) => PrivateAccess::Hosts(hosts.clone()),
+    }
+}

@@ -1,0 +1,146 @@
+//! The downloads API of Tribler, in both generations: 7.x at `/downloads`, 8.x at
+//! `/api/downloads`. `docs/api/tribler.md` says what differs from the original, and why.
+//!
+//! This file is the route table. `wire.rs` is the JSON, the other files are one subject each.
+
+mod add;
+mod auth;
+mod bencode;
+mod details;
+mod downloads;
+mod errors;
+mod json;
+mod listing;
+mod patch;
+mod range;
+mod row;
+mod status;
+mod stream;
+mod trackers;
+mod wire;
+
+use std::str::FromStr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::dialects::SessionFacts;
+use crate::dialects::tribler::errors::Refusal;
+use crate::dialects::tribler::listing::Listings;
+use crate::domain::hash::AnyHash;
+use crate::domain::torrent::Torrent;
+use crate::http::BodyError;
+use crate::http::Call;
+use crate::http::Reply;
+use crate::service::Services;
+
+/// Largest JSON body, in bytes (rule W9).
+const JSON_BYTES_MAX: usize = 1_024 * 1_024;
+
+/// Which Tribler a client expects: they differ in path, error form and a few meanings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Generation {
+    /// 7.13 and 7.14, without a prefix.
+    Seven,
+    /// 8.x, under `/api`.
+    Eight,
+}
+
+impl Generation {
+    /// How many path segments stand before the downloads.
+    fn prefix_segments(self) -> usize {
+        match self {
+            Self::Seven => 1,
+            Self::Eight => 2,
+        }
+    }
+}
+
+/// The dialect: the services it speaks for, and what it keeps to answer lists fast.
+pub struct Tribler {
+    services: Services,
+    facts: SessionFacts,
+    listings: Listings,
+}
+
+impl Tribler {
+    /// A dialect over `services`.
+    pub fn new(services: Services, facts: SessionFacts) -> Self {
+        Self { services, facts, listings: Listings::default() }
+    }
+
+    /// Answers one call; refusals in the form of `generation`.
+    pub async fn answer(&self, generation: Generation, call: Call) -> Reply {
+        match self.route(generation, call).await {
+            Ok(reply) => reply,
+            Err(refusal) => refusal.reply(generation),
+        }
+    }
+
+    async fn route(&self, generation: Generation, mut call: Call) -> Result<Reply, Refusal> {
+        auth::check(&self.services.auth, &call)?;
+        if call.trailing_slash() {
+            return Err(unknown(&call));
+        }
+        let method = call.method().as_str().to_owned();
+        let rest: Vec<String> = call.segments()[generation.prefix_segments()..].to_vec();
+        let rest: Vec<&str> = rest.iter().map(String::as_str).collect();
+        let call = &mut call;
+        match (method.as_str(), rest.as_slice()) {
+            ("GET" | "HEAD", []) => self.list(generation, call).await,
+            ("PUT", []) => self.add(generation, call).await,
+            ("DELETE", [hash]) => self.remove(hash, call).await,
+            ("PATCH", [hash]) => self.patch(generation, hash, call).await,
+            ("GET" | "HEAD", [hash, "files"]) => self.files(generation, hash),
+            ("GET" | "HEAD", [hash, "torrent"]) => self.torrent_file(hash).await,
+            ("GET", [hash, "stream", index]) => self.stream(hash, index, call).await,
+            ("PUT", [hash, "trackers"]) => self.add_tracker(hash, call).await,
+            ("DELETE", [hash, "trackers"]) => self.remove_tracker(hash, call).await,
+            ("PUT", [hash, "tracker_force_announce"]) => self.force_announce(hash, call).await,
+            (_, [] | [_] | [_, "files" | "torrent" | "trackers" | "tracker_force_announce"])
+            | (_, [_, "stream", _]) => Err(Refusal::wrong_method()),
+            _ => Err(unknown(call)),
+        }
+    }
+
+    /// The torrent that a path means.
+    fn find(&self, hash: &str) -> Result<Arc<Torrent>, Refusal> {
+        if hash.len() % 2 == 1 || !hash.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(Refusal::unhandled("Error", "the info-hash is not hexadecimal"));
+        }
+        let hash = AnyHash::from_str(hash).map_err(|_| Refusal::unknown_download())?;
+        self.services.torrents.find(&hash).map_err(|_| Refusal::unknown_download())
+    }
+}
+
+/// The answer to a path that no dialect serves.
+pub fn unknown_path(call: &Call) -> Reply {
+    unknown(call).reply(Generation::Eight)
+}
+
+fn unknown(call: &Call) -> Refusal {
+    let slash = if call.trailing_slash() { "/" } else { "" };
+    Refusal::UnknownPath(format!("/{}{slash}", call.segments().join("/")))
+}
+
+/// A JSON body, whatever its Content-Type says (rule W7 is met in `auth`).
+async fn json_body(call: &mut Call) -> Result<Bytes, Refusal> {
+    call.json(JSON_BYTES_MAX).await.map_err(|error| unread(error, JSON_BYTES_MAX))
+}
+
+async fn body(call: &mut Call, limit_bytes: usize) -> Result<Bytes, Refusal> {
+    call.body(limit_bytes).await.map_err(|error| unread(error, limit_bytes))
+}
+
+fn unread(error: BodyError, limit_bytes: usize) -> Refusal {
+    match error {
+        BodyError::TooLarge => Refusal::TooLarge(limit_bytes),
+        BodyError::TooDeep => Refusal::handled(400, "the JSON nests deeper than 64"),
+        BodyError::Broken => Refusal::handled(400, "the body is broken off"),
+    }
+}
+
+/// A 200 with this JSON text.
+fn json_reply(body: impl Into<Bytes>) -> Reply {
+    Reply::new(200).header("content-type", "application/json").bytes(body)
+}
