@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows HTTP or an API's JSON.
 
+pub mod adding;
 pub mod auth;
 pub mod fetch;
 pub(crate) mod fetch_guard;

@@ -16,8 +16,8 @@ use crate::dialects::tribler::wire::Started;
 use crate::domain::error::ErrorKind;
 use crate::http::Call;
 use crate::http::Reply;
-use crate::service::torrents::AddWish;
-use crate::service::torrents::Source;
+use crate::service::adding::AddWish;
+use crate::service::adding::Source;
 
 /// Largest torrent file, in bytes (rules F4, W9).
 const TORRENT_BYTES_MAX: usize = 10 * 1_024 * 1_024;

@@ -1,0 +1,49 @@
+# Cove: `make run` and `make test` are all the set-up there is.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := build
+PYTHON := .venv/bin/python
+
+.PHONY: help build run test check fmt setup-build setup-test asan libtorrent crash bench-client
+
+help: ## what can be made
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+build: setup-build ## the program, optimised: target/release/cove
+	cargo build --release --locked
+
+run: build ## install what is missing, build, and serve
+	./target/release/cove serve
+
+test: setup-build setup-test ## everything a change must pass
+	cargo fmt --all --check
+	cargo clippy --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked --document-private-items
+	TEST_PYTHON="$(CURDIR)/$(PYTHON)" cargo test --locked
+
+check: ## the quick part of test: format, lints, unit tests
+	cargo fmt --all --check
+	cargo clippy --all-targets --locked -- -D warnings
+	cargo test --locked --lib
+
+fmt: ## format the source
+	cargo fmt --all
+
+setup-build: ## install what building needs, if it is missing
+	@scripts/setup.sh build
+
+setup-test: ## install what testing needs, if it is missing
+	@scripts/setup.sh test
+
+asan: setup-build ## the bridge's tests under the address and undefined-behaviour sanitizers
+	scripts/asan.sh
+
+libtorrent: ## optional: libtorrent 2.0.11 from the distribution's source, into the user's cache
+	scripts/libtorrent.sh
+
+crash: setup-build setup-test ## the long crash tests: 200 kills, 50 power losses
+	CRASH_CYCLES=200 POWER_CYCLES=50 TEST_PYTHON="$(CURDIR)/$(PYTHON)" \
+		cargo test --locked --test main -- crash:: power:: --nocapture
+
+bench-client: build setup-test ## side by side with other clients (root; see docs/BENCHMARKS.md)
+	bench/client.sh

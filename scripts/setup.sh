@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# Installs what is missing: `setup.sh build` for building, `setup.sh test` for testing as well.
+# On Debian and Ubuntu through apt, as root or with sudo; elsewhere it names the packages.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+BUILD_PACKAGES=(g++ make pkg-config libtorrent-rasterbar-dev libssl-dev)
+TEST_PACKAGES=(aria2 qbittorrent-nox iproute2 e2fsprogs util-linux mount)
+
+missing_packages() {
+    local package
+    for package in "$@"; do
+        dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || echo "$package"
+    done
+}
+
+install_packages() {
+    local missing
+    mapfile -t missing < <(missing_packages "$@")
+    [ ${#missing[@]} -eq 0 ] && return
+    echo "installing: ${missing[*]}" >&2
+    local as_root=()
+    if [ "$(id -u)" -ne 0 ]; then
+        command -v sudo >/dev/null || {
+            echo "please install as root: apt-get install ${missing[*]}" >&2
+            exit 1
+        }
+        as_root=(sudo)
+    fi
+    local install=(env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends)
+    # An old package list names versions that are gone, so it is renewed before it is used.
+    "${as_root[@]}" apt-get update -q >/dev/null
+    "${as_root[@]}" "${install[@]}" "${missing[@]}" >/dev/null
+}
+
+need_elsewhere() {
+    if [ "$1" = build ]; then
+        pkg-config --atleast-version=2.0.8 libtorrent-rasterbar 2>/dev/null && return
+        echo "please install: a C++17 compiler, make, pkg-config, OpenSSL and libtorrent-rasterbar" \
+            ">= 2.0.8 with their headers (Fedora: rb_libtorrent-devel openssl-devel;" \
+            "Arch: libtorrent-rasterbar; Alpine: libtorrent-rasterbar-dev)" >&2
+        exit 1
+    fi
+    local tool
+    for tool in aria2c qbittorrent-nox mkfs.ext4 ip; do
+        command -v "$tool" >/dev/null || { echo "please install: $tool" >&2; exit 1; }
+    done
+}
+
+# The Python side of the tests: libtorrent's own wheel, in a folder that git ignores.
+make_venv() {
+    [ -x .venv/bin/python ] && .venv/bin/python -c 'import libtorrent' 2>/dev/null && return
+    if ! python3 -c 'import ensurepip, venv' 2>/dev/null && command -v apt-get >/dev/null; then
+        install_packages python3-venv
+    fi
+    python3 -m venv --clear .venv
+    .venv/bin/python -m pip install -q --disable-pip-version-check libtorrent requests
+}
+
+command -v cargo >/dev/null || { echo "please install Rust first (rustup)" >&2; exit 1; }
+if command -v apt-get >/dev/null; then
+    install_packages "${BUILD_PACKAGES[@]}"
+    [ "$1" = test ] && install_packages "${TEST_PACKAGES[@]}"
+else
+    need_elsewhere "$1"
+fi
+if [ "$1" = test ]; then
+    make_venv
+fi
