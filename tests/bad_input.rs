@@ -214,7 +214,7 @@ fn a_full_state_disk_refuses_and_recovers() {
             }
         }
         let mut refused = Value::Null;
-        for number in 0..2000 {
+        for number in 1..2000 {
             let uri = format!("magnet:?xt=urn:btih:{number:040}&dn={}", "n".repeat(200));
             let answer = app.put("/api/downloads", &json!({"uri": uri}));
             if answer.status != 200 {

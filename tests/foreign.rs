@@ -143,7 +143,7 @@ fn only_selected_files_are_downloaded() {
     let patched =
         app.patch(&format!("/api/downloads/{}", work.hash), &json!({"selected_files": [0, 1, 2]}));
     assert_eq!(patched.status, 200, "{}", patched.text());
-    until("all files", || (app.row(&work.hash)?["progress"] == 1.0).then_some(()));
+    app.until_status(&work.hash, "SEEDING");
     for file in files {
         let name = file["name"].as_str().unwrap();
         let path = app.downloads().join("album").join(name);
@@ -160,9 +160,12 @@ fn a_private_torrent_stays_private() {
     let app = App::start_with(&["client.dht=true"]);
     app.add_file(&work.torrent(), "");
     let told = |app: &App| {
-        let row = until("the row", || app.row(&work.hash));
-        let trackers = row["trackers"].as_array().unwrap().clone();
-        trackers.into_iter().filter(|tracker| tracker["url"] == "[DHT]").collect::<Vec<_>>()
+        until("the DHT's row", || {
+            let trackers = app.row(&work.hash)?["trackers"].as_array()?.clone();
+            let found: Vec<_> =
+                trackers.into_iter().filter(|tracker| tracker["url"] == "[DHT]").collect();
+            (!found.is_empty()).then_some(found)
+        })
     };
     assert_eq!(told(&app)[0]["status"], "Disabled");
     let added = app.put(

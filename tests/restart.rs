@@ -52,8 +52,7 @@ fn a_kill_needs_no_recheck() {
     app.until_status(&hash, "SEEDING");
     app.set_state(&hash, "stop");
     let app = app.kill_and_restart();
-    let row = until("the row", || app.row(&hash));
-    assert_eq!(row["status"], "STOPPED", "{row}");
+    let row = app.until_status(&hash, "STOPPED");
     assert_eq!(row["user_stopped"], true);
     app.set_state(&hash, "resume");
     app.until_status(&hash, "SEEDING");
@@ -99,7 +98,8 @@ fn a_damaged_record_is_shown_and_the_others_load() {
     let mut app = app;
     assert_eq!(app.stop(), Some(0));
     let file = rusqlite::Connection::open(app.path("state/state.db")).unwrap();
-    let damage = "UPDATE resume SET record = zeroblob(30) WHERE hex(id) = upper(?1)";
+    let damage = "UPDATE resumes SET resume = zeroblob(30) WHERE number =
+        (SELECT number FROM torrents WHERE hex(id) = upper(?1))";
     assert_eq!(file.execute(damage, [&hash]).unwrap(), 1);
     drop(file);
     let app = App::start_in(std::sync::Arc::clone(&app.home), Vec::new());

@@ -1,6 +1,7 @@
 //! Adding a torrent: parse, decide, keep, hand to the engine; in this order, so that an
 //! acknowledged torrent is durable and a refused one leaves nothing behind.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use std::time::SystemTime;
@@ -112,6 +113,9 @@ impl Torrents {
             _ => Vec::new(),
         };
         let save_path = self.resolve(wish.destination.as_deref()).await?;
+        if let Some(metadata) = &prepared.metadata {
+            self.check_files(&save_path, metadata)?;
+        }
         prepared.set_options(&AddOptions {
             save_path,
             file_priorities: priorities,
@@ -121,6 +125,13 @@ impl Torrents {
             added_at: unix_now(),
         })?;
         Ok(prepared)
+    }
+
+    /// The torrent's own folders may not lead out of the roots or into the state (rules F1, F3).
+    pub(super) fn check_files(&self, save_path: &str, metadata: &Metadata) -> Result<()> {
+        let files = metadata.files.iter().filter(|file| !file.is_padding);
+        let paths = files.map(|file| file.path.as_str());
+        self.inner.roots.check_files(Path::new(save_path), paths)
     }
 
     /// Durable first, then the engine; a refusal of the engine takes the record back.

@@ -13,6 +13,7 @@ pub mod paths;
 pub mod stream_plan;
 pub mod token_file;
 pub mod torrents;
+pub mod watching;
 
 use crate::service::auth::Auth;
 use crate::service::fetch::Fetch;

@@ -4,6 +4,7 @@
 
 use std::collections::HashSet;
 use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -16,6 +17,7 @@ use tokio::sync::broadcast;
 use tokio::sync::watch;
 
 use crate::domain::error::Error;
+use crate::domain::error::ErrorKind;
 use crate::domain::error::Result;
 use crate::domain::event::Event;
 use crate::domain::hash::AnyHash;
@@ -42,7 +44,7 @@ pub struct Torrents {
 pub(super) struct Inner {
     pub(super) engine: Engine,
     pub(super) store: Store,
-    roots: Roots,
+    pub(super) roots: Roots,
     download_dir: String,
     pub(super) options: DashMap<TorrentId, TorrentOptions>,
     /// Torrents being added or removed now: one change of existence at a time.
@@ -129,16 +131,19 @@ impl Torrents {
         self.inner.engine.peers(id).await
     }
 
+    async fn resolve_existing(&self, destination: &str) -> Result<String> {
+        let (inner, wish) = (Arc::clone(&self.inner), destination.to_owned());
+        let resolved = tokio::task::spawn_blocking(move || inner.roots.resolve_existing(&wish));
+        utf8(resolved.await.map_err(|_| Error::internal("resolving a path panicked"))??)
+    }
+
     /// A destination, checked against the roots (rule F1); `None` = the download directory.
     pub(super) async fn resolve(&self, destination: Option<&str>) -> Result<String> {
         let inner = Arc::clone(&self.inner);
         let wish = destination.filter(|wish| !wish.is_empty()).unwrap_or(&inner.download_dir);
         let wish = wish.to_owned();
         let resolved = tokio::task::spawn_blocking(move || inner.roots.resolve(&wish)).await;
-        let path = resolved.map_err(|_| Error::internal("resolving a path panicked"))??;
-        path.into_os_string()
-            .into_string()
-            .map_err(|_| Error::invalid("the destination is not valid UTF-8"))
+        utf8(resolved.map_err(|_| Error::internal("resolving a path panicked"))??)
     }
 
     /// Removes a torrent, and its files if asked to; answers when all of it is done (rule D19).
@@ -148,7 +153,11 @@ impl Torrents {
     pub async fn remove(&self, id: TorrentId, remove_data: bool) -> Result<()> {
         let torrent = self.get(id)?;
         let _change = self.begin_change(id)?;
-        self.inner.store.begin_removal(id, remove_data).await?;
+        match self.inner.store.begin_removal(id, remove_data).await {
+            // Only a damaged record, kept aside, is left of it (rule D4).
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            other => other?,
+        }
         if remove_data {
             // Deleting while a disk job is under way would bring a file back.
             if let Err(error) = self.inner.engine.pause(id).await {
@@ -219,7 +228,7 @@ impl Torrents {
     /// `NotFound`; Forbidden; Invalid with the system's text.
     pub async fn move_storage(&self, id: TorrentId, destination: &str) -> Result<()> {
         self.get(id)?;
-        let path = self.resolve(Some(destination)).await?;
+        let path = self.resolve_existing(destination).await?;
         let moved = self.inner.engine.move_storage(id, path);
         match tokio::time::timeout(MOVE_LIMIT, moved).await {
             Ok(outcome) => outcome?,
@@ -321,7 +330,8 @@ impl Torrents {
         Ok(())
     }
 
-    fn get(&self, id: TorrentId) -> Result<Arc<Torrent>> {
+    /// The torrent of this name.
+    pub(super) fn get(&self, id: TorrentId) -> Result<Arc<Torrent>> {
         let found = self.inner.engine.get(id);
         found.ok_or_else(|| Error::not_found(format!("there is no torrent {id}")))
     }
@@ -354,6 +364,10 @@ pub(crate) fn payload_files(id: TorrentId, metadata: Option<&Metadata>) -> Vec<S
     let files = metadata.map_or(&[][..], |metadata| &metadata.files);
     let named = files.iter().filter(|file| !file.is_padding).map(|file| file.path.clone());
     named.chain([format!(".{id}.parts")]).collect()
+}
+
+fn utf8(path: PathBuf) -> Result<String> {
+    path.into_os_string().into_string().map_err(|_| Error::invalid("the path is not valid UTF-8"))
 }
 
 fn check_tracker(url: &str) -> Result<()> {
