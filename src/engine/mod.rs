@@ -83,6 +83,9 @@ pub struct EngineConfig {
     pub resume_interval: Duration,
 }
 
+/// Peers, and when they were asked for.
+type PeerList = (Instant, Arc<[Peer]>);
+
 /// The handle everybody clones.
 #[derive(Clone)]
 pub struct Engine {
@@ -90,7 +93,7 @@ pub struct Engine {
     board: Arc<Board>,
     events: broadcast::Sender<Event>,
     listening: watch::Receiver<Option<u16>>,
-    peer_lists: Arc<DashMap<TorrentId, (Instant, Arc<[Peer]>)>>,
+    peer_lists: Arc<DashMap<TorrentId, PeerList>>,
 }
 
 impl Engine {

@@ -130,11 +130,6 @@ impl App {
         self.child.wait().unwrap().code()
     }
 
-    pub(crate) fn stop_and_restart(mut self) -> Self {
-        assert_eq!(self.stop(), Some(0), "{}", self.log());
-        Self::start_in(Arc::clone(&self.home), std::mem::take(&mut self.options))
-    }
-
     pub(crate) fn get(&self, path: &str) -> Answer {
         self.call("GET", path, None)
     }

@@ -65,10 +65,6 @@ impl Peer {
         self.ask(&ask)["hash"].as_str().unwrap().to_owned()
     }
 
-    pub(crate) fn port(&mut self) -> u16 {
-        u16::try_from(self.ask(&json!({"do": "port"}))["port"].as_u64().unwrap()).unwrap()
-    }
-
     /// Seeds `torrent`, whose payload is in `save`; `rate` in bytes/s, 0 = no limit.
     pub(crate) fn seed(&mut self, hash: &str, torrent: &Path, save: &Path, rate: u32) {
         let ask = json!({"do": "add", "id": hash, "torrent": torrent, "save": save,
