@@ -115,6 +115,7 @@ fn a_wrong_configuration_ends_with_two_and_names_the_key() {
         ("client.settings.enable_dht=3", "enable_dht"),
         ("api.bind=nowhere", "api.bind"),
         ("client.umask=999", "client.umask"),
+        ("client.roots=/dev/shm/x", "client.roots"),
     ] {
         let output = ended(home.path(), &[option]);
         let text = complaint(&output);
