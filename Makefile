@@ -19,12 +19,13 @@ test: setup-build setup-test ## everything a change must pass
 	cargo fmt --all --check
 	cargo clippy --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked --document-private-items
-	TEST_PYTHON="$(CURDIR)/$(PYTHON)" cargo test --locked
+	TEST_REQUIRE=1 TEST_PYTHON="$(CURDIR)/$(PYTHON)" cargo test --locked
 
-check: ## the quick part of test: format, lints, unit tests
+check: ## the quick part of test: format, lints, unit tests, the house test
 	cargo fmt --all --check
 	cargo clippy --all-targets --locked -- -D warnings
 	cargo test --locked --lib
+	cargo test --locked --test main house
 
 fmt: ## format the source
 	cargo fmt --all
@@ -42,7 +43,7 @@ libtorrent: ## optional: libtorrent 2.0.11 from the distribution's source, into 
 	scripts/libtorrent.sh
 
 crash: setup-build setup-test ## the long crash tests: 200 kills, 50 power losses
-	CRASH_CYCLES=200 POWER_CYCLES=50 TEST_PYTHON="$(CURDIR)/$(PYTHON)" \
+	TEST_REQUIRE=1 CRASH_CYCLES=200 POWER_CYCLES=50 TEST_PYTHON="$(CURDIR)/$(PYTHON)" \
 		cargo test --locked --test main -- crash:: power:: --nocapture
 
 bench-client: build setup-test ## side by side with other clients (root; see docs/BENCHMARKS.md)

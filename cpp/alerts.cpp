@@ -101,7 +101,7 @@ StatusUpdate status_of(lt::torrent_status const& from)
     to.error = from.errc ? foreign(from.errc.message()) : rust::String();
     to.error_file = static_cast<int>(from.error_file);
     to.queue_position = static_cast<int>(from.queue_position);
-    to.name = lossy(from.name);
+    to.name = lossy(cleaned(from.name));
     to.save_path = lossy(from.save_path);
     copy_rates(from, to);
     copy_times(from, to);

@@ -39,6 +39,9 @@ Description describe_params(lt::add_torrent_params const& params);
 // The info dictionary's part of a description.
 void describe_metadata(lt::torrent_info const& info, Description& into);
 
+// `name` without control characters and without those that turn the direction of text (rule F2).
+std::string cleaned(std::string const& name);
+
 // Takes out of `params` what a hostile torrent could use against the file system.
 void defuse(lt::add_torrent_params& params);
 

@@ -36,8 +36,53 @@ std::unique_ptr<AddParams> own(lt::add_torrent_params params)
     return std::make_unique<AddParams>(std::move(impl));
 }
 
+void check_path(std::string const& path)
+{
+    std::size_t begin = 0;
+    std::ptrdiff_t depth = 0;
+    while (begin <= path.size()) {
+        auto const end = std::min(path.find('/', begin), path.size());
+        if (end - begin > name_max) throw std::runtime_error("a file name is longer than 255 bytes");
+        if (++depth > depth_max) throw std::runtime_error("a path is deeper than 100 folders");
+        begin = end + 1;
+    }
+}
+
+void check_files(lt::file_storage const& files, ParseLimits const& limits)
+{
+    if (files.num_files() > int(limits.files)) {
+        throw std::runtime_error("it has more than " + std::to_string(limits.files) + " files");
+    }
+    if (files.total_size() > total_max) throw std::runtime_error("its total size is over 2^53");
+}
+
+// Symbolic links (BEP 47) are not made (rule F3): they become empty files.
+void drop_links(lt::add_torrent_params& params)
+{
+    lt::file_storage const& files = params.ti->files();
+    bool has_links = false;
+    for (auto const index : files.file_range()) {
+        has_links |= bool(files.file_flags(index) & lt::file_storage::flag_symlink);
+    }
+    if (!has_links) return;
+    if (files.v2()) throw std::runtime_error("it holds symbolic links, which are not made here");
+    lt::file_storage plain;
+    plain.set_name(files.name());
+    plain.set_piece_length(files.piece_length());
+    for (auto const index : files.file_range()) {
+        auto const flags = files.file_flags(index) & ~lt::file_storage::flag_symlink;
+        plain.add_file(files.file_path(index), files.file_size(index), flags, files.mtime(index));
+    }
+    plain.set_num_pieces(files.num_pieces());
+    auto without = std::make_shared<lt::torrent_info>(*params.ti);
+    without->remap_files(plain);
+    params.ti = std::move(without);
+}
+
+}  // namespace
+
 // Control characters, and those that turn the direction of text (rule F2).
-bool is_treacherous(std::string const& text, std::size_t at)
+static bool is_treacherous(std::string const& text, std::size_t at)
 {
     auto const c = static_cast<unsigned char>(text[at]);
     if (c < 0x20 || c == 0x7f) return true;
@@ -60,35 +105,14 @@ std::string cleaned(std::string const& path)
     return clean;
 }
 
-void check_path(std::string const& path)
-{
-    std::size_t begin = 0;
-    std::ptrdiff_t depth = 0;
-    while (begin <= path.size()) {
-        auto const end = std::min(path.find('/', begin), path.size());
-        if (end - begin > name_max) throw std::runtime_error("a file name is longer than 255 bytes");
-        if (++depth > depth_max) throw std::runtime_error("a path is deeper than 100 folders");
-        begin = end + 1;
-    }
-}
-
-void check_files(lt::file_storage const& files, ParseLimits const& limits)
-{
-    if (files.num_files() > int(limits.files)) {
-        throw std::runtime_error("it has more than " + std::to_string(limits.files) + " files");
-    }
-    if (files.total_size() > total_max) throw std::runtime_error("its total size is over 2^53");
-}
-
-}  // namespace
-
 AddParams::AddParams(std::unique_ptr<Impl> from) : impl(std::move(from)) {}
 AddParams::~AddParams() = default;
 
 void defuse(lt::add_torrent_params& params)
 {
+    if (!torrent_file_of(params)) return;
+    drop_links(params);
     auto const info = torrent_file_of(params);
-    if (!info) return;
     lt::file_storage const& files = info->files();
     std::set<std::string> seen;
     for (auto const index : files.file_range()) {
@@ -177,7 +201,7 @@ Description describe_params(lt::add_torrent_params const& params)
     Description to{};
     auto const info = torrent_file_of(params);
     to.hashes = hashes_of(info ? info->info_hashes() : params.info_hashes);
-    to.name = lossy(params.name.empty() && info ? info->name() : params.name);
+    to.name = lossy(cleaned(params.name.empty() && info ? info->name() : params.name));
     if (info) describe_metadata(*info, to);
     for (auto const& [index, path] : params.renamed_files) {
         auto const at = std::size_t(static_cast<int>(index));
@@ -197,6 +221,8 @@ Description describe_params(lt::add_torrent_params const& params)
     to.is_auto_managed = bool(params.flags & lt::torrent_flags::auto_managed);
     to.added_at = params.added_time;
     to.completed_at = params.completed_time;
+    to.download_limit = params.download_limit;
+    to.upload_limit = params.upload_limit;
     return to;
 }
 

@@ -1,4 +1,5 @@
 // Start, settings, statistics and end of a session.
+#include <clocale>
 #include <stdexcept>
 
 #include <libtorrent/alert_types.hpp>
@@ -106,6 +107,10 @@ void add_peer_extensions(lt::session& session)
     session.add_extension(&lt::create_smart_ban_plugin);
 }
 
+// libtorrent turns file names into the locale's encoding, and a program begins in the locale "C",
+// which has no `ü`: the names in the API must be the names on disk (rule F2).
+void name_files_in_utf8() { std::setlocale(LC_CTYPE, "C.UTF-8"); }
+
 // Every thread would get a heap of its own, and a seeding NAS has many threads and little to
 // allocate at once.
 void share_heaps() { mallopt(M_ARENA_MAX, 2); }
@@ -131,6 +136,7 @@ lt::session& Session::Impl::live() const
 std::unique_ptr<Session> new_session(rust::Slice<Setting const> settings,
                                      SessionOptions const& options, rust::Box<Waker> waker)
 {
+    name_files_in_utf8();
     share_heaps();
     auto impl = std::make_unique<Session::Impl>();
     impl->waker.emplace(std::move(waker));

@@ -252,7 +252,7 @@ Description Session::description(std::uint64_t token) const
                                        | lt::torrent_handle::query_torrent_file);
     Description to{};
     to.hashes = hashes_of(status.info_hashes);
-    to.name = lossy(status.name);
+    to.name = lossy(cleaned(status.name));
     to.save_path = lossy(status.save_path);
     to.added_at = status.added_time;
     to.completed_at = status.completed_time;

@@ -237,7 +237,8 @@ impl Actor {
             answer(reply, Err(Error::conflict(format!("torrent {id} is there already"))));
             return;
         }
-        let entry = Entry { session: index, keep_on_failure, ..Entry::default() };
+        let entry =
+            Entry { session: index, keep_on_failure, limits: prepared.limits, ..Entry::default() };
         self.torrents.insert(token, entry);
         if let Some(reply) = reply {
             self.waiting.entry((token, Outcome::Added)).or_default().push(reply);
@@ -373,6 +374,8 @@ fn row_of(prepared: &Prepared, session: Arc<str>) -> Torrent {
             scrape_seeds: -1,
             scrape_leeches: -1,
             queue_position: -1,
+            download_limit: prepared.limits.0,
+            upload_limit: prepared.limits.1,
             ..Status::default()
         },
         revision: 0,

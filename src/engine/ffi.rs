@@ -77,6 +77,8 @@ pub(crate) mod bridge {
         is_auto_managed: bool,
         added_at: i64,
         completed_at: i64,
+        download_limit: i32, // bytes/s, 0 or less = none
+        upload_limit: i32,   // bytes/s, 0 or less = none
     }
 
     /// Limits for parsing foreign torrent files (rule F4).

@@ -38,6 +38,8 @@ pub struct Prepared {
     pub file_priorities: Vec<u8>,
     /// Unix seconds, 0 when new.
     pub added_at: i64,
+    /// Bytes/s down and up, 0 = none.
+    pub limits: (u32, u32),
 }
 
 /// What the service decides about a new torrent.
@@ -101,6 +103,7 @@ impl Prepared {
             trackers: convert::trackers(&told.trackers),
             file_priorities: told.file_priorities,
             added_at: told.added_at,
+            limits: (limit(told.download_limit), limit(told.upload_limit)),
         })
     }
 
@@ -162,6 +165,11 @@ impl Prepared {
     pub fn metadata_bytes(&self) -> Option<Vec<u8>> {
         self.metadata.as_ref().and_then(|_| self.params.metadata_bytes().ok())
     }
+}
+
+/// libtorrent's "no limit" is 0 or less.
+fn limit(bytes_per_s: i32) -> u32 {
+    u32::try_from(bytes_per_s).unwrap_or(0)
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "map_err hands it over by value")]

@@ -1,254 +1,245 @@
-//! The real program, started on free ports in a directory that vanishes.
+//! The program itself: the real binary in fresh directories, on ports the system chooses.
 
-use std::io::Read;
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::path::PathBuf;
-use std::process::Child;
 use std::process::Command;
+use std::process::ExitStatus;
 use std::process::Output;
 use std::process::Stdio;
-use std::sync::Arc;
 use std::time::Duration;
+use std::time::Instant;
 
-use serde_json::Value;
-use serde_json::json;
+use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::common::until;
+use crate::common::DEADLINE;
+use crate::common::LOOK_EVERY;
+use crate::common::api::Api;
+use crate::common::process::Process;
 
 /// The program under test.
-pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_cove");
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_cove");
+
+/// Where and how the program is to run. Outlives the processes started with it.
+pub(crate) struct Home {
+    /// Everything of this test; the download directory is a part of it.
+    pub(crate) outer: TempDir,
+    pub(crate) state: PathBuf,
+    pub(crate) downloads: PathBuf,
+    /// Apart from the rest, which a test may put on a disk that fails.
+    logs: TempDir,
+    sets: Vec<(String, String)>,
+    /// Put before the program, such as `unshare --mount`.
+    launcher: Vec<OsString>,
+}
 
 /// A running program.
-pub(crate) struct App {
-    pub(crate) child: Child,
-    pub(crate) url: String,
-    pub(crate) token: String,
+pub(crate) struct App<'a> {
+    pub(crate) home: &'a Home,
+    pub(crate) api: Api,
+    /// Where it listens for peers.
     pub(crate) peer_port: u16,
-    /// Holds state, downloads and whatever the test puts there; shared with a restarted program.
-    pub(crate) home: Arc<TempDir>,
-    options: Vec<String>,
+    process: Process,
+    log: PathBuf,
 }
 
-/// What a call came to.
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) body: Vec<u8>,
-    pub(crate) headers: Vec<(String, String)>,
-}
-
-impl Answer {
-    pub(crate) fn json(&self) -> Value {
-        serde_json::from_slice(&self.body)
-            .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&self.body)))
+impl Home {
+    /// Fresh directories; nothing runs yet.
+    pub(crate) fn new() -> Self {
+        Self::under(&std::env::temp_dir())
     }
 
-    pub(crate) fn text(&self) -> String {
-        String::from_utf8_lossy(&self.body).into_owned()
+    /// As [`Home::new`], in a directory of the caller's choice.
+    pub(crate) fn under(parent: &Path) -> Self {
+        let outer = tempfile::Builder::new().prefix("cove-test-").tempdir_in(parent);
+        let outer = outer.expect("a temporary directory can be made");
+        let (state, downloads) = (outer.path().join("state"), outer.path().join("downloads"));
+        fs::create_dir(&downloads).expect("a directory can be made");
+        let logs = tempfile::tempdir().expect("a temporary directory can be made");
+        Self { outer, state, downloads, logs, sets: Vec::new(), launcher: Vec::new() }
     }
 
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
-    }
-}
-
-/// A command line that serves from `home`, with `options` as `key=value`.
-pub(crate) fn serve_command(home: &Path, options: &[String]) -> Command {
-    let mut command = Command::new(PROGRAM);
-    command.arg("serve").arg("--state-dir").arg(home.join("state"));
-    let fixed = ["api.bind=127.0.0.1:0", "client.listen=127.0.0.1:0"].map(str::to_owned);
-    let off = ["dht", "lsd", "upnp", "natpmp"].map(|name| format!("client.{name}=false"));
-    let downloads = format!("client.download_dir={}", home.join("downloads").display());
-    for option in fixed.iter().chain(&off).chain([&downloads]).chain(options) {
-        command.arg("--set").arg(option);
-    }
-    command.env_remove("COVE_LOG").stdin(Stdio::null()).stdout(Stdio::null());
-    command
-}
-
-impl App {
-    pub(crate) fn start() -> Self {
-        Self::start_with(&[])
+    /// One configuration value more, or another one for a key that has one.
+    pub(crate) fn set(mut self, key: &str, value: impl ToString) -> Self {
+        self.sets.push((key.to_owned(), value.to_string()));
+        self
     }
 
-    /// Starts with more options, each `key=value`.
-    pub(crate) fn start_with(options: &[&str]) -> Self {
-        let home = tempfile::Builder::new().prefix("cove-test-").tempdir().unwrap();
-        Self::start_in(Arc::new(home), options.iter().map(|&option| option.to_owned()).collect())
+    /// Starts the program through another one that ends in `exec`.
+    pub(crate) fn launched_by(mut self, launcher: Vec<OsString>) -> Self {
+        self.launcher = launcher;
+        self
     }
 
-    pub(crate) fn start_in(home: Arc<TempDir>, options: Vec<String>) -> Self {
-        let log = std::fs::File::options().create(true).append(true).open(home.path().join("log"));
-        let child = serve_command(home.path(), &options).stderr(log.unwrap()).spawn().unwrap();
-        let mut app =
-            Self { child, url: String::new(), token: String::new(), peer_port: 0, home, options };
-        app.wait_ready();
-        app
-    }
-
-    fn wait_ready(&mut self) {
-        let file = self.home.path().join("state/api.json");
-        let pid = u64::from(self.child.id());
-        let told: Value = until("the program is ready", || {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                panic!("the program ended with {status}: {}", self.log());
+    /// A command with the state directory, and a clean environment.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut words: Vec<OsString> = self.launcher.clone();
+        words.push(BINARY.into());
+        words.extend(arguments.iter().map(OsString::from));
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]).arg("--state-dir").arg(&self.state);
+        command.env_clear().env("HOME", self.outer.path());
+        // The sanitizer build reports through variables of its own.
+        for name in ["PATH", "LANG", "ASAN_OPTIONS", "LSAN_OPTIONS", "RUST_BACKTRACE", "COVE_LOG"] {
+            if let Some(value) = std::env::var_os(name) {
+                command.env(name, value);
             }
-            let told: Value = serde_json::from_slice(&std::fs::read(&file).ok()?).ok()?;
-            (told["pid"] == pid).then_some(told)
-        });
-        self.url = told["url"].as_str().unwrap().to_owned();
-        self.peer_port = u16::try_from(told["peer_port"].as_u64().unwrap()).unwrap();
-        let token = std::fs::read_to_string(self.home.path().join("state/api-token")).unwrap();
-        self.token = token.trim().to_owned();
-    }
-
-    /// Everything the program logged so far.
-    pub(crate) fn log(&self) -> String {
-        std::fs::read_to_string(self.home.path().join("log")).unwrap_or_default()
-    }
-
-    /// A path in the test's own directory.
-    pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.home.path().join(name)
-    }
-
-    pub(crate) fn downloads(&self) -> PathBuf {
-        self.path("downloads")
-    }
-
-    /// kill -9, and the same directory again.
-    pub(crate) fn kill_and_restart(mut self) -> Self {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-        Self::start_in(Arc::clone(&self.home), std::mem::take(&mut self.options))
-    }
-
-    /// Asks politely to end; the exit code.
-    pub(crate) fn stop(&mut self) -> Option<i32> {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-        self.child.wait().unwrap().code()
-    }
-
-    pub(crate) fn get(&self, path: &str) -> Answer {
-        self.call("GET", path, None)
-    }
-
-    pub(crate) fn put(&self, path: &str, body: &Value) -> Answer {
-        self.call("PUT", path, Some(body.to_string().into_bytes()))
-    }
-
-    pub(crate) fn patch(&self, path: &str, body: &Value) -> Answer {
-        self.call("PATCH", path, Some(body.to_string().into_bytes()))
-    }
-
-    pub(crate) fn delete(&self, path: &str, body: &Value) -> Answer {
-        self.call("DELETE", path, Some(body.to_string().into_bytes()))
-    }
-
-    /// Adds a .torrent file; its info-hash. `query` such as `selected_files=0`.
-    pub(crate) fn add_file(&self, torrent: &Path, query: &str) -> String {
-        let body = std::fs::read(torrent).unwrap();
-        let answer = self.call_as(
-            "PUT",
-            &format!("/api/downloads?{query}"),
-            Some(body),
-            &[("content-type", "application/x-bittorrent")],
-        );
-        assert_eq!(answer.status, 200, "{}", answer.text());
-        answer.json()["infohash"].as_str().unwrap().to_owned()
-    }
-
-    pub(crate) fn call(&self, method: &str, path: &str, body: Option<Vec<u8>>) -> Answer {
-        self.call_as(method, path, body, &[])
-    }
-
-    /// Any call, with the token and more headers.
-    pub(crate) fn call_as(
-        &self,
-        method: &str,
-        path: &str,
-        body: Option<Vec<u8>>,
-        headers: &[(&str, &str)],
-    ) -> Answer {
-        let mut all = vec![("x-api-key", self.token.as_str())];
-        all.extend_from_slice(headers);
-        call(&format!("{}{path}", self.url), method, body, &all)
-    }
-
-    /// The row of one download; `None` when it is not listed.
-    pub(crate) fn row(&self, hash: &str) -> Option<Value> {
-        self.rows("").into_iter().find(|row| row["infohash"] == hash)
-    }
-
-    pub(crate) fn rows(&self, query: &str) -> Vec<Value> {
-        let answer = self.get(&format!("/api/downloads?{query}"));
-        assert_eq!(answer.status, 200, "{}", answer.text());
-        answer.json()["downloads"].as_array().unwrap().clone()
-    }
-
-    /// Waits until the download has `status`.
-    pub(crate) fn until_status(&self, hash: &str, status: &str) -> Value {
-        let mut last = Value::Null;
-        let begin = std::time::Instant::now();
-        while begin.elapsed() < crate::common::LIMIT {
-            last = self.row(hash).unwrap_or(Value::Null);
-            if last["status"] == status {
-                return last;
-            }
-            std::thread::sleep(Duration::from_millis(10));
         }
-        panic!("never {status}: {last}\n{}", self.log());
+        command.stdin(Stdio::null());
+        command
     }
 
-    /// Runs `cove` against this program.
-    pub(crate) fn cove(&self, arguments: &[&str]) -> Output {
-        let state = self.path("state");
-        Command::new(PROGRAM).arg("--state-dir").arg(state).args(arguments).output().unwrap()
+    /// Runs a command of the program to its end.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().expect("the program can be started")
     }
 
-    /// Stops or resumes.
-    pub(crate) fn set_state(&self, hash: &str, state: &str) {
-        let answer = self.patch(&format!("/api/downloads/{hash}"), &json!({ "state": state }));
-        assert_eq!(answer.status, 200, "{}", answer.text());
+    /// `cove serve` with this home's configuration.
+    pub(crate) fn serve_command(&self) -> Command {
+        let mut command = self.command(&["serve"]);
+        let path = |path: &Path| path.to_str().expect("test paths are UTF-8").to_owned();
+        let defaults = [
+            ("api.bind", "127.0.0.1:0".to_owned()),
+            ("client.listen", "127.0.0.1:0".to_owned()),
+            ("client.download_dir", path(&self.downloads)),
+            ("client.roots", path(&self.downloads)),
+            ("client.dht", "false".to_owned()),
+            ("client.lsd", "false".to_owned()),
+            ("client.upnp", "false".to_owned()),
+            ("client.natpmp", "false".to_owned()),
+            ("client.resume_interval_s", "1".to_owned()),
+            ("client.settings.allow_multiple_connections_per_ip", "true".to_owned()),
+        ];
+        let own = self.sets.iter().map(|(key, value)| (key.as_str(), value.clone()));
+        for (key, value) in defaults.into_iter().chain(own) {
+            command.arg("--set").arg(format!("{key}={value}"));
+        }
+        command
+    }
+
+    /// Starts the program and waits until it is ready.
+    #[track_caller]
+    pub(crate) fn start(&self) -> App<'_> {
+        self.try_start().unwrap_or_else(|(status, log)| panic!("ended with {status}: {log}"))
+    }
+
+    /// Starts the program; its end and log when it ends before it is ready.
+    #[track_caller]
+    pub(crate) fn try_start(&self) -> Result<App<'_>, (ExitStatus, String)> {
+        // A killed predecessor leaves it; the new one would be taken for ready at once.
+        let _ = fs::remove_file(self.state.join("api.json"));
+        let log = self.logs.path().join("cove.log");
+        let file = fs::File::options().create(true).append(true).open(&log).expect("a log opens");
+        let mut command = self.serve_command();
+        command.stdout(file.try_clone().expect("a file can be cloned")).stderr(file);
+        let begin = Instant::now();
+        let mut process = Process(command.spawn().expect("the program can be started"));
+        loop {
+            if let Some((url, peer_port)) = self.announced() {
+                let api = Api::new(&url, &self.token());
+                return Ok(App { home: self, api, peer_port, process, log });
+            }
+            if let Some(status) = process.ended() {
+                return Err((status, read_log(&log)));
+            }
+            assert!(begin.elapsed() < DEADLINE, "not ready: {}", read_log(&log));
+            std::thread::sleep(LOOK_EVERY / 4);
+        }
+    }
+
+    /// The token in the state directory.
+    pub(crate) fn token(&self) -> String {
+        let text = fs::read_to_string(self.state.join("api-token"));
+        text.expect("the state directory holds a token").trim().to_owned()
+    }
+
+    fn announced(&self) -> Option<(String, u16)> {
+        let text = fs::read(self.state.join("api.json")).ok()?;
+        let api: serde_json::Value = serde_json::from_slice(&text).ok()?;
+        let port = api["peer_port"].as_u64().and_then(|port| port.try_into().ok())?;
+        Some((api["url"].as_str()?.to_owned(), port))
     }
 }
 
-impl Drop for App {
+impl App<'_> {
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.0.id()
+    }
+
+    /// Where peers reach it.
+    pub(crate) fn peer_address(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.peer_port))
+    }
+
+    /// kill -9, and wait until it is gone.
+    pub(crate) fn kill(mut self) {
+        self.process.kill();
+    }
+
+    /// SIGTERM; the process is left to end by itself.
+    pub(crate) fn terminate(&self) {
+        self.process.signal(Signal::TERM);
+    }
+
+    /// Waits for the end of a process that was told to end.
+    #[track_caller]
+    pub(crate) fn wait(&mut self, limit: Duration) -> ExitStatus {
+        self.process.wait(limit, "the program ends")
+    }
+
+    /// A clean stop, within the 15 s of rule D16.
+    #[track_caller]
+    pub(crate) fn stop(mut self) {
+        self.terminate();
+        let status = self.wait(Duration::from_secs(15));
+        assert!(status.success(), "stopped with {status}: {}", self.log());
+    }
+
+    /// What it logged so far, with all its predecessors of this home.
+    pub(crate) fn log(&self) -> String {
+        read_log(&self.log)
+    }
+
+    /// Fails when the process has ended or no longer answers.
+    #[track_caller]
+    pub(crate) fn assert_alive(&mut self, after: &str) {
+        if let Some(status) = self.process.ended() {
+            let signal = status.signal();
+            panic!("the program died ({status}, signal {signal:?}) after {after}: {}", self.log());
+        }
+        let answer = self.api.get("/downloads");
+        assert_eq!(answer.status, 200, "after {after}: {}", answer.text());
+    }
+
+    /// Kilobytes of a line such as `VmRSS` or `RssAnon` in the process's status.
+    pub(crate) fn memory_kib(&self, line: &str) -> u64 {
+        let text = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap_or_default();
+        let found = text.lines().find_map(|one| one.strip_prefix(line)?.strip_prefix(':'));
+        let number = found.and_then(|rest| rest.split_whitespace().next()?.parse().ok());
+        number.unwrap_or(0)
+    }
+}
+
+impl Drop for App<'_> {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        if std::thread::panicking() {
+            let log = self.log();
+            let tail: Vec<&str> = log.lines().rev().take(40).collect();
+            eprintln!("the program's last lines:");
+            tail.iter().rev().for_each(|line| eprintln!("  {line}"));
+        }
     }
 }
 
-/// One HTTP call with exactly these headers.
-pub(crate) fn call(
-    url: &str,
-    method: &str,
-    body: Option<Vec<u8>>,
-    headers: &[(&str, &str)],
-) -> Answer {
-    let agent: ureq::Agent = ureq::Agent::config_builder()
-        .http_status_as_error(false)
-        .allow_non_standard_methods(true)
-        .timeout_global(Some(crate::common::LIMIT))
-        .build()
-        .into();
-    let mut request = ureq::http::Request::builder().method(method).uri(url);
-    for (name, value) in headers {
-        request = request.header(*name, *value);
+fn read_log(path: &Path) -> String {
+    match fs::read(path) {
+        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        Err(error) => error.to_string(),
     }
-    let response = match body {
-        Some(body) => agent.run(request.body(body).unwrap()),
-        None => agent.run(request.body(()).unwrap()),
-    };
-    let mut response = response.unwrap_or_else(|error| panic!("{method} {url}: {error}"));
-    let headers = response
-        .headers()
-        .iter()
-        .map(|(name, value)| (name.to_string(), value.to_str().unwrap_or_default().to_owned()))
-        .collect();
-    let mut bytes = Vec::new();
-    response.body_mut().as_reader().read_to_end(&mut bytes).unwrap();
-    Answer { status: response.status().as_u16(), body: bytes, headers }
 }

@@ -1,69 +1,114 @@
-//! A little HTTP tracker on the foreign side: tells every asker of all others that announced.
+//! A tiny HTTP tracker: hands out the peers it was told of, and those that announced, so that
+//! programs find each other at once instead of after an interval.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::io::BufRead;
 use std::io::BufReader;
 use std::io::Write;
-use std::net::Ipv4Addr;
 use std::net::TcpListener;
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::Mutex;
 
-/// Runs until the test ends.
+use crate::common::wait_for;
+
+/// What a tracker knows, by info-hash (40 hex digits; 20 bytes of a v2 hash too).
+#[derive(Default)]
+struct Known {
+    /// Ports on this machine that are handed out for every swarm.
+    given: BTreeSet<u16>,
+    /// Ports that announced.
+    announced: BTreeMap<String, BTreeSet<u16>>,
+    /// Swarms whose last event was `stopped`.
+    stopped: BTreeSet<String>,
+}
+
+/// The tracker; its thread ends with the test process.
 pub(crate) struct Tracker {
-    port: u16,
-    ports: Arc<Mutex<BTreeSet<u16>>>,
+    /// To be put into torrents. The path begins with `/announce`, as libtorrent's guard wants.
+    pub(crate) url: String,
+    known: Arc<Mutex<Known>>,
 }
 
 impl Tracker {
     pub(crate) fn start() -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let ports = Arc::new(Mutex::new(BTreeSet::new()));
-        let known = Arc::clone(&ports);
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let url = format!("http://{}/announce", listener.local_addr().expect("it has an address"));
+        let known = Arc::new(Mutex::new(Known::default()));
+        let shared = Arc::clone(&known);
         std::thread::spawn(move || {
             for socket in listener.incoming().flatten() {
-                let _ = answer(socket, &known);
+                let known = Arc::clone(&shared);
+                std::thread::spawn(move || drop(answer(socket, &known)));
             }
         });
-        Self { port, ports }
+        Self { url, known }
     }
 
-    pub(crate) fn url(&self) -> String {
-        format!("http://127.0.0.1:{}/announce", self.port)
+    /// Hands out this port to everybody from now on.
+    pub(crate) fn give(&self, port: u16) {
+        self.known.lock().unwrap().given.insert(port);
     }
 
-    /// Whether somebody who listens on `port` announced.
-    pub(crate) fn knows(&self, port: u16) -> bool {
-        self.ports.lock().unwrap().contains(&port)
+    /// Waits until `port` announced `hash`.
+    #[track_caller]
+    pub(crate) fn wait_announced(&self, hash: &str, port: u16) {
+        wait_for(&format!("port {port} announces {hash}"), || {
+            let known = self.known.lock().unwrap();
+            known.announced.get(hash).filter(|ports| ports.contains(&port)).map(drop)
+        });
+    }
+
+    /// Whether somebody said goodbye to the swarm `hash`.
+    pub(crate) fn saw_stopped(&self, hash: &str) -> bool {
+        self.known.lock().unwrap().stopped.contains(hash)
     }
 }
 
-fn answer(mut socket: TcpStream, known: &Mutex<BTreeSet<u16>>) -> std::io::Result<()> {
-    let mut line = String::new();
+fn answer(mut socket: TcpStream, known: &Mutex<Known>) -> std::io::Result<()> {
     let mut reader = BufReader::new(socket.try_clone()?);
-    reader.read_line(&mut line)?;
-    let mut header = String::new();
-    while reader.read_line(&mut header)? > 2 {
-        header.clear();
-    }
-    let port = line.split(['?', '&', ' ']).find_map(|part| part.strip_prefix("port="));
-    let port: u16 = port.and_then(|port| port.parse().ok()).unwrap_or(0);
-    let mut peers = Vec::new();
-    {
-        let mut known = known.lock().unwrap();
-        for other in known.iter().filter(|other| **other != port) {
-            peers.extend_from_slice(&[127, 0, 0, 1]);
-            peers.extend_from_slice(&other.to_be_bytes());
+    let mut first = String::new();
+    reader.read_line(&mut first)?;
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line)? == 0 || line.trim().is_empty() {
+            break;
         }
-        known.insert(port);
     }
-    let mut body = format!("d8:intervali60e5:peers{}:", peers.len()).into_bytes();
-    body.extend_from_slice(&peers);
-    body.push(b'e');
-    let head =
-        format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+    let query = first.split(' ').nth(1).and_then(|target| target.split_once('?'));
+    let body = peers_for(query.map_or("", |(_, query)| query), &mut known.lock().unwrap());
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: close\r\n\
+         Content-Length: {}\r\n\r\n",
+        body.len()
+    );
     socket.write_all(head.as_bytes())?;
     socket.write_all(&body)
+}
+
+fn peers_for(query: &str, known: &mut Known) -> Vec<u8> {
+    let value = |wanted: &str| {
+        let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+        pairs.find(|(name, _)| *name == wanted).map(|(_, value)| value)
+    };
+    let raw = value("info_hash").unwrap_or_default();
+    let hash: String =
+        percent_encoding::percent_decode_str(raw).map(|byte| format!("{byte:02x}")).collect();
+    let port: u16 = value("port").and_then(|text| text.parse().ok()).unwrap_or(0);
+    if value("event") == Some("stopped") {
+        known.stopped.insert(hash.clone());
+    }
+    let others = known.announced.entry(hash).or_default();
+    let ports: BTreeSet<u16> = others.union(&known.given).copied().filter(|&p| p != port).collect();
+    if port != 0 && value("event") != Some("stopped") {
+        others.insert(port);
+    }
+    let mut peers = Vec::new();
+    for port in ports {
+        peers.extend_from_slice(&[127, 0, 0, 1]);
+        peers.extend_from_slice(&port.to_be_bytes());
+    }
+    let head = format!("d8:intervali1800e12:min intervali1e5:peers{}:", peers.len());
+    [head.as_bytes(), &peers, b"e"].concat()
 }
