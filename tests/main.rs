@@ -1,1 +1,20 @@
-fn main() {}
+//! Everything a user can see, tried on the real program: one file for each capability.
+//!
+//! `common` starts the program in fresh directories on ports the system chooses, and the foreign
+//! programs it must get along with. What a machine lacks is skipped by name, on standard error;
+//! `COVE_TEST_REQUIRE=1`, as `make test` sets it, turns a lacking tool into a failure.
+
+mod common;
+
+mod bad_input;
+mod cli;
+mod crash;
+mod disk_full;
+mod foreign;
+mod hostile;
+mod hostile_paths;
+mod house;
+mod power;
+mod restart;
+mod streaming;
+mod tribler;

@@ -1,0 +1,183 @@
+//! The command line against a running server: what it prints and what it ends with.
+
+use std::fs;
+use std::process::Output;
+
+use serde_json::Value;
+use serde_json::json;
+
+use crate::common::app::Home;
+use crate::common::peer::Peer;
+use crate::common::torrents::KIB;
+use crate::common::torrents::MIB;
+use crate::common::torrents::Recipe;
+use crate::common::torrents::payload;
+use crate::common::tracker::Tracker;
+
+fn out(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[track_caller]
+fn assert_code(output: &Output, code: i32) {
+    assert_eq!(output.status.code(), Some(code), "{}{}", out(output), said(output));
+}
+
+#[track_caller]
+fn json_of(output: &Output) -> Value {
+    assert_code(output, 0);
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", out(output)))
+}
+
+#[test]
+fn serve_tells_where_everything_is() {
+    let home = Home::new();
+    let app = home.start();
+    let log = app.log();
+    for wanted in [
+        format!("http://{}", app.api.host),
+        home.state.join("api-token").display().to_string(),
+        app.peer_port.to_string(),
+    ] {
+        assert!(log.contains(&wanted), "{wanted} is not in: {log}");
+    }
+}
+
+#[test]
+fn a_torrent_is_added_listed_and_removed() {
+    let home = Home::new();
+    let content = payload(900, 64 * KIB);
+    fs::write(home.downloads.join("film one.bin"), &content).unwrap();
+    let torrent = Recipe::named("film one.bin").single(&content);
+    let file = torrent.save(home.outer.path());
+    let _app = home.start();
+
+    let added = home.run(&["add", "--wait", file.to_str().unwrap()]);
+    assert_code(&added, 0);
+    assert!(out(&added).contains(&torrent.hash), "{}", out(&added));
+
+    let listed = home.run(&["ls"]);
+    assert_code(&listed, 0);
+    assert!(out(&listed).contains("film one.bin"), "{}", out(&listed));
+
+    let removed = home.run(&["rm", "--data", "film one.bin"]);
+    assert_code(&removed, 0);
+    assert!(!home.downloads.join("film one.bin").exists());
+    assert!(!out(&home.run(&["ls"])).contains("film one.bin"));
+}
+
+#[test]
+fn programs_get_json() {
+    let home = Home::new();
+    let torrent = Recipe::named("a.bin").single(&payload(901, 64 * KIB));
+    let magnet = torrent.magnet(&[]);
+    let _app = home.start();
+
+    let added = json_of(&home.run(&["--json", "add", &magnet]));
+    assert_eq!(added["added"], json!([{ "source": magnet, "infohash": torrent.hash }]));
+    let listed = json_of(&home.run(&["ls", "--json"]));
+    assert_eq!(listed["downloads"][0]["infohash"], json!(torrent.hash));
+    let removed = json_of(&home.run(&["rm", "--json", &torrent.hash]));
+    assert_eq!(removed["removed"][0]["infohash"], json!(torrent.hash));
+}
+
+#[test]
+fn add_can_wait_for_the_end_of_a_download() {
+    let Some(mut peer) = Peer::start("add --wait") else { return };
+    let (home, there, tracker) = (Home::new(), tempfile::tempdir().unwrap(), Tracker::start());
+    let content = payload(902, 4 * MIB);
+    fs::write(there.path().join("a.bin"), &content).unwrap();
+    let torrent = Recipe::named("a.bin").announce(&tracker.url).single(&content);
+    peer.seed(&torrent, there.path(), 2 * MIB as u64);
+    tracker.give(peer.port);
+    let file = torrent.save(home.outer.path());
+    let dest = home.downloads.join("films");
+    let _app = home.start();
+
+    let added = home.run(&["add", "--wait", "--dest", dest.to_str().unwrap(), file.to_str().unwrap()]);
+
+    assert_code(&added, 0);
+    assert!(fs::read(dest.join("a.bin")).unwrap() == content, "it is there when the command ends");
+}
+
+#[test]
+fn add_selects_files_of_a_torrent_file() {
+    let home = Home::new();
+    let files = [("a.bin", payload(903, 64 * KIB)), ("b.bin", payload(904, 64 * KIB))];
+    let torrent = Recipe::named("pair").folder(&files);
+    let file = torrent.save(home.outer.path());
+    let app = home.start();
+
+    assert_code(&home.run(&["add", "--files", "1", file.to_str().unwrap()]), 0);
+
+    let listed = app.api.get(&format!("/downloads/{}/files", torrent.hash)).json();
+    let included = [0, 1].map(|at| listed["files"][at]["included"].clone());
+    assert_eq!(included, [json!(false), json!(true)], "{listed}");
+}
+
+#[test]
+fn config_shows_every_value_with_its_source_and_no_secret() {
+    let home = Home::new();
+    fs::create_dir(&home.state).unwrap();
+    fs::write(home.state.join("cove.toml"), "[client]\ndht = false\n").unwrap();
+    let mut command = home.command(&["config", "--json", "--set", "client.lsd=false"]);
+    command.env("COVE_API__TOKEN", "hush-hush").env("COVE_CLIENT__UPNP", "false");
+
+    let shown = json_of(&command.output().unwrap());
+
+    assert!(!shown.to_string().contains("hush-hush"), "secrets are masked: {shown}");
+    let source = |key: &str| shown[key]["source"].as_str().unwrap_or_default().to_owned();
+    assert!(source("client.dht").contains("cove.toml"), "{shown}");
+    assert!(source("client.upnp").contains("COVE_CLIENT__UPNP"));
+    assert!(source("client.lsd").contains("--set"));
+    assert!(source("client.natpmp").contains("default"));
+    assert_eq!(shown["client.dht"]["value"], false);
+    assert!(out(&home.run(&["config"])).contains("api.bind"));
+}
+
+#[test]
+fn every_failure_has_its_exit_code() {
+    let home = Home::new();
+    assert_code(&home.run(&["no-such-command"]), 2);
+    assert_code(&home.run(&["ls", "--set", "client.nonsense=1"]), 2);
+    assert_code(&home.run(&["ls"]), 6);
+    let app = home.start();
+    assert_code(&home.run(&["rm", "no such torrent"]), 8);
+    assert_code(&home.run(&["add", "magnet:?xt=urn:btih:nonsense"]), 1);
+    assert_code(&home.run(&["add", "/no/such/file.torrent"]), 1);
+    let mut wrong = home.command(&["ls"]);
+    wrong.env("COVE_API__TOKEN", "wrong");
+    assert_code(&wrong.output().unwrap(), 7);
+    app.kill();
+    // Its address file is still there, but nobody holds the state directory.
+    assert_code(&home.run(&["ls"]), 6);
+}
+
+/// The address and token of a server on another state directory come from the environment.
+#[test]
+fn another_server_is_reached_by_its_address_and_token() {
+    let (home, elsewhere) = (Home::new(), Home::new());
+    let app = home.start();
+    let mut command = elsewhere.command(&["ls", "--json"]);
+    command.env("COVE_API__BIND", &app.api.host).env("COVE_API__TOKEN", &app.api.token);
+
+    let listed = json_of(&command.output().unwrap());
+
+    assert_eq!(listed["downloads"], json!([]));
+}
+
+#[test]
+fn shells_get_their_completions() {
+    let home = Home::new();
+    for (shell, word) in [("bash", "complete"), ("zsh", "#compdef cove"), ("fish", "complete -c cove")] {
+        let mut command = std::process::Command::new(crate::common::app::BINARY);
+        let output = command.args(["completions", shell]).output().unwrap();
+        assert_code(&output, 0);
+        assert!(out(&output).contains(word), "{shell}");
+    }
+    drop(home);
+}
