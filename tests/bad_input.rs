@@ -154,17 +154,20 @@ fn broken_bodies_are_refused_and_forgotten() {
     assert_eq!(app.api.downloads().len(), 0);
 }
 
+/// The last headers of a request that wants no other after it.
+const END: &str = "Host: localhost\r\nConnection: close\r\n\r\n";
+
 /// Rule W9: bytes that are no request at all, and ones that are too large.
 #[test]
 fn w9_what_is_no_request_is_refused_quickly() {
     let home = Home::new();
     let mut app = home.start();
     let host = app.api.host.clone();
-    let long = format!("GET /{} HTTP/1.1\r\nHost: localhost\r\n\r\n", "a".repeat(100_000));
+    let long = format!("GET /{} HTTP/1.1\r\n{END}", "a".repeat(100_000));
     let many: String = (0..200).map(|number| format!("X-{number}: y\r\n")).collect();
-    let many = format!("GET / HTTP/1.1\r\nHost: localhost\r\n{many}\r\n");
-    let query = format!("GET /downloads?{} HTTP/1.1\r\nHost: localhost\r\n\r\n", "q".repeat(1 << 20));
-    let twice = "GET / HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n".to_owned();
+    let many = format!("GET / HTTP/1.1\r\n{many}{END}");
+    let query = format!("GET /downloads?{} HTTP/1.1\r\n{END}", "q".repeat(1 << 20));
+    let twice = format!("GET / HTTP/1.1\r\nHost: localhost\r\n{END}");
     for bytes in [long, many, query, twice, "\u{16}\u{3}\u{1}\r\n\r\n".into(), "\r\n\r\n".into()] {
         let answer = send_raw(&host, bytes.as_bytes()).unwrap_or_default();
         let text = String::from_utf8_lossy(&answer);

@@ -231,7 +231,9 @@ fn change(
     let json = |method: &str, body: Value| {
         api.try_call(method, &path, "application/json", Some(body.to_string().as_bytes()))
     };
-    let note = |known| drop(model.lock().unwrap().insert(torrent.hash.clone(), known));
+    let note = |known| {
+        model.lock().unwrap().insert(torrent.hash.clone(), known);
+    };
     let (answer, after) = match (known, random.below(3)) {
         (Known::Unknown { .. }, _) => return Some(()),
         (Known::Absent, _) => {
