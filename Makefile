@@ -1,51 +1,50 @@
-# Cove: build, run and test. `make help` lists the targets.
-
-# Where the test tools' Python lives; ignored by git.
-VENV := .venv
-# Cycles of the crash tests in `make crash`.
-CYCLES ?= 200
-POWER_CYCLES ?= 50
-
+# Cove: `make run` and `make test` are all the set-up there is.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := build
-.PHONY: help build run test check fmt asan libtorrent crash bench-client
+PYTHON := .venv/bin/python
 
-help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+.PHONY: help build run test check fmt setup-build setup-test asan libtorrent crash bench-client
 
-build: ## build the program with all optimisations
-	scripts/setup.sh run
+help: ## what can be made
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+build: setup-build ## the program, optimised: target/release/cove
 	cargo build --release --locked
 
-run: build ## build, then start the server; ARGS="--set client.download_dir=/path" and the like
-	target/release/cove serve $(ARGS)
+run: build ## install what is missing, build, and serve
+	./target/release/cove serve
 
-test: ## everything a change must pass; installs the test tools it needs
-	scripts/setup.sh test
-	cargo fmt --check
-	cargo clippy --locked --workspace --all-targets -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
-	COVE_TEST_REQUIRE=1 cargo test --locked --workspace
+test: setup-build setup-test ## everything a change must pass
+	cargo fmt --all --check
+	cargo clippy --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked --document-private-items
+	TEST_REQUIRE=1 TEST_PYTHON="$(CURDIR)/$(PYTHON)" cargo test --locked
 
 check: ## the quick part of test: format, lints, unit tests, the house test
-	cargo fmt --check
-	cargo clippy --locked --all-targets -- -D warnings
+	cargo fmt --all --check
+	cargo clippy --all-targets --locked -- -D warnings
 	cargo test --locked --lib
 	cargo test --locked --test main house
 
-fmt: ## format the Rust code
-	cargo fmt
+fmt: ## format the source
+	cargo fmt --all
 
-asan: ## run the tests of the bridge with the address and leak sanitizer
+setup-build: ## install what building needs, if it is missing
+	@scripts/setup.sh build
+
+setup-test: ## install what testing needs, if it is missing
+	@scripts/setup.sh test
+
+asan: setup-build ## the bridge's tests under the address and undefined-behaviour sanitizers
 	scripts/asan.sh
 
-libtorrent: ## build libtorrent 2.0.11 for machines whose own is older (optional; 10 CPU minutes)
+libtorrent: ## optional: libtorrent 2.0.11 from the distribution's source, into the user's cache
 	scripts/libtorrent.sh
 
-crash: ## the long form of the kill and power-loss tests (root for the latter)
-	scripts/setup.sh test
-	COVE_TEST_REQUIRE=1 COVE_CRASH_CYCLES=$(CYCLES) cargo test --locked --test main crash:: -- --nocapture
-	COVE_TEST_REQUIRE=1 COVE_CRASH_CYCLES=$(POWER_CYCLES) cargo test --locked --test main power:: -- --nocapture
+crash: setup-build setup-test ## the long crash tests: 200 kills, 50 power losses
+	TEST_REQUIRE=1 CRASH_CYCLES=200 POWER_CYCLES=50 TEST_PYTHON="$(CURDIR)/$(PYTHON)" \
+		cargo test --locked --test main -- crash:: power:: --nocapture
 
-bench-client: build ## compare with qBittorrent and bare libtorrent (root; see docs/BENCHMARKS.md)
-	scripts/setup.sh test
+bench-client: build setup-test ## side by side with other clients (root; see docs/BENCHMARKS.md)
 	bench/client.sh

@@ -164,7 +164,7 @@ void describe_metadata(lt::torrent_info const& info, Description& into)
     into.piece_count = small_count_of(files.num_pieces());
     into.total_size = count_of(files.total_size());
     into.is_private = info.priv();
-    into.has_folder = files.num_files() > 1 || files.file_path(lt::file_index_t(0)) != files.name();
+    into.has_folder = files.file_path(lt::file_index_t(0)) != files.name();
     into.comment = foreign(info.comment());
     for (auto const index : files.file_range()) {
         into.files.push_back(FileEntry{lossy(files.file_path(index)), count_of(files.file_size(index)),

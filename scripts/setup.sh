@@ -1,89 +1,69 @@
-#!/bin/sh
-# Installs what is missing for `run` (building and starting) or `test` (that, and the test tools).
-#
-# On Debian and Ubuntu through apt, as root or with sudo; elsewhere it says what to install. Does
-# nothing when everything is there, so it costs little to call each time.
-set -eu
+#!/usr/bin/env bash
+# Installs what is missing: `setup.sh build` for building, `setup.sh test` for testing as well.
+# On Debian and Ubuntu through apt, as root or with sudo; elsewhere it names the packages.
+set -euo pipefail
 cd "$(dirname "$0")/.."
 
-for_what=${1:-run}
-case $for_what in run | test) ;; *)
-    echo "usage: scripts/setup.sh [run|test]" >&2
-    exit 2
-    ;;
-esac
+BUILD_PACKAGES=(g++ make pkg-config libtorrent-rasterbar-dev libssl-dev)
+TEST_PACKAGES=(aria2 qbittorrent-nox iproute2 e2fsprogs util-linux mount)
 
-missing=""
-need() { # need PACKAGE COMMAND...: the package, unless the command succeeds
-    package=$1
-    shift
-    "$@" >/dev/null 2>&1 || missing="$missing $package"
-}
-program() { # also where a user's PATH may not look
-    command -v "$1" || [ -x "/usr/sbin/$1" ] || [ -x "/sbin/$1" ]
-}
-# A libtorrent of one's own counts too: LIBTORRENT_PREFIX, or the cache of `make libtorrent`.
-libtorrent() {
-    cache=${XDG_CACHE_HOME:-${HOME:-/nonexistent}/.cache}/cove/libtorrent-2.0.11
-    for prefix in "${LIBTORRENT_PREFIX:-}" "$cache"; do
-        [ -n "$prefix" ] && [ -e "$prefix/lib/pkgconfig/libtorrent-rasterbar.pc" ] && return 0
+missing_packages() {
+    local package
+    for package in "$@"; do
+        dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || echo "$package"
     done
-    pkg-config --atleast-version=2.0.8 libtorrent-rasterbar
 }
-# `python3 -m venv` needs ensurepip, which Debian puts into a package of its own.
-venv_module() { python3 -c 'import venv, ensurepip'; }
 
-need pkg-config program pkg-config
-need libtorrent-rasterbar-dev libtorrent
-need g++ program c++
-need make program make
-if [ "$for_what" = test ]; then
-    need qbittorrent-nox program qbittorrent-nox
-    need aria2 program aria2c
-    need python3 program python3
-    need e2fsprogs program mkfs.ext4
-    need iproute2 program ip
-    need util-linux program unshare
-    need mount program losetup
-fi
+install_packages() {
+    local missing
+    mapfile -t missing < <(missing_packages "$@")
+    [ ${#missing[@]} -eq 0 ] && return
+    echo "installing: ${missing[*]}" >&2
+    local as_root=()
+    if [ "$(id -u)" -ne 0 ]; then
+        command -v sudo >/dev/null || {
+            echo "please install as root: apt-get install ${missing[*]}" >&2
+            exit 1
+        }
+        as_root=(sudo)
+    fi
+    local install=(env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends)
+    # An old package list names versions that are gone, so it is renewed before it is used.
+    "${as_root[@]}" apt-get update -q >/dev/null
+    "${as_root[@]}" "${install[@]}" "${missing[@]}" >/dev/null
+}
 
-install() {
-    if ! command -v apt-get >/dev/null; then
-        echo "please install the equivalent of these Debian packages:$missing" >&2
+need_elsewhere() {
+    if [ "$1" = build ]; then
+        pkg-config --atleast-version=2.0.8 libtorrent-rasterbar 2>/dev/null && return
+        echo "please install: a C++17 compiler, make, pkg-config, OpenSSL and libtorrent-rasterbar" \
+            ">= 2.0.8 with their headers (Fedora: rb_libtorrent-devel openssl-devel;" \
+            "Arch: libtorrent-rasterbar; Alpine: libtorrent-rasterbar-dev)" >&2
         exit 1
     fi
-    as_root=""
-    if [ "$(id -u)" -ne 0 ]; then
-        if ! command -v sudo >/dev/null; then
-            echo "please install, as root: apt-get install$missing" >&2
-            exit 1
-        fi
-        as_root="sudo"
-    fi
-    echo "installing:$missing"
-    export DEBIAN_FRONTEND=noninteractive
-    $as_root apt-get update -q >/dev/null
-    # shellcheck disable=SC2086 # a list of words
-    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $missing
-    missing=""
+    local tool
+    for tool in aria2c qbittorrent-nox mkfs.ext4 ip; do
+        command -v "$tool" >/dev/null || { echo "please install: $tool" >&2; exit 1; }
+    done
 }
 
-[ -z "$missing" ] || install
-if ! command -v cargo >/dev/null; then
-    echo "please install Rust 1.95 or newer: https://rustup.rs" >&2
-    exit 1
-fi
-[ "$for_what" = test ] || exit 0
+# The Python side of the tests: libtorrent's own wheel, in a folder that git ignores.
+make_venv() {
+    [ -x .venv/bin/python ] && .venv/bin/python -c 'import libtorrent' 2>/dev/null && return
+    if ! python3 -c 'import ensurepip, venv' 2>/dev/null && command -v apt-get >/dev/null; then
+        install_packages python3-venv
+    fi
+    python3 -m venv --clear .venv
+    .venv/bin/python -m pip install -q --disable-pip-version-check libtorrent requests
+}
 
-# The foreign peer of the tests: a libtorrent that is not ours, as a Python wheel.
-if [ -x .venv/bin/python ] && .venv/bin/python -c 'import libtorrent' 2>/dev/null; then
-    exit 0
+command -v cargo >/dev/null || { echo "please install Rust first (rustup)" >&2; exit 1; }
+if command -v apt-get >/dev/null; then
+    install_packages "${BUILD_PACKAGES[@]}"
+    [ "$1" = test ] && install_packages "${TEST_PACKAGES[@]}"
+else
+    need_elsewhere "$1"
 fi
-if ! venv_module 2>/dev/null; then
-    missing=" python3-venv"
-    install
+if [ "$1" = test ]; then
+    make_venv
 fi
-rm -rf .venv
-python3 -m venv .venv
-.venv/bin/pip install -q --disable-pip-version-check -r tests/foreign/requirements.txt
-.venv/bin/python -c 'import libtorrent'

@@ -33,7 +33,7 @@ fn w4_without_the_token_nothing_happens() {
     let home = Home::new();
     let app = home.start();
     let torrent = Recipe::named("a.bin").single(&payload(600, 999));
-    let link = json!({ "uri": torrent.magnet(&[]) }).to_string();
+    let link = json!({ "uri": torrent.magnet() }).to_string();
     let json_type = ("Content-Type", "application/json");
 
     for (path, is_object) in [("/downloads", false), ("/api/downloads", true)] {
@@ -347,6 +347,18 @@ fn w2_the_token_is_long_random_and_only_its_owners() {
     assert!(home.token().len() >= 43, "256 bits");
     assert_ne!(home.token(), other.token());
     assert!(!app.log().contains(&home.token()), "the log never shows it (W11)");
+}
+
+/// Rule W11, at the most talkative level, with tokens in places that are logged elsewhere.
+#[test]
+fn w11_no_token_reaches_the_log() {
+    let home = Home::new().set("log.level", "trace");
+    let app = home.start();
+    let token = &app.api.token;
+    app.api.get(&format!("/downloads?apikey={token}"));
+    send(&app, "GET", "/downloads?apikey=wrong-guess", &[], "");
+    let log = app.log();
+    assert!(!log.contains(token) && !log.contains("wrong-guess"), "{log}");
 }
 
 /// Rule W11: the passkey of a tracker stays out of the log.

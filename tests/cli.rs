@@ -74,7 +74,7 @@ fn a_torrent_is_added_listed_and_removed() {
 fn programs_get_json() {
     let home = Home::new();
     let torrent = Recipe::named("a.bin").single(&payload(901, 64 * KIB));
-    let magnet = torrent.magnet(&[]);
+    let magnet = torrent.magnet();
     let _app = home.start();
 
     let added = json_of(&home.run(&["--json", "add", &magnet]));

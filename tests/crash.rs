@@ -1,7 +1,7 @@
 //! kill -9 at random instants under load (rules D1, D2, D19): what was acknowledged is there, what
 //! was deleted stays away, nothing is hashed again, and 1,000 torrents are back within 5 s.
 //!
-//! 20 cycles, or `COVE_CRASH_CYCLES`.
+//! 20 cycles, or `CRASH_CYCLES`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -42,7 +42,7 @@ const READY_LIMIT: Duration = Duration::from_secs(5);
 const PROGRESS_AGE: Duration = Duration::from_secs(6);
 
 fn cycles(default: u32) -> u32 {
-    let given = std::env::var("COVE_CRASH_CYCLES").ok();
+    let given = std::env::var("CRASH_CYCLES").ok();
     given.and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 

@@ -153,7 +153,9 @@ fn a_magnet_gets_its_metadata_from_the_peer() {
     peer.seed(&torrent, there.path(), 0);
     let app = home.start();
 
-    let magnet = torrent.magnet(&[format!("127.0.0.1:{}", peer.port)]);
+    let tracker = Tracker::start();
+    tracker.give(peer.port);
+    let magnet = torrent.magnet_by(&tracker.url);
     let hash = app.api.add_uri(&magnet, json!({}));
 
     assert_eq!(hash, torrent.hash);
@@ -324,7 +326,7 @@ fn assert_private(app: &App<'_>, torrent: &Torrent) {
     let answer = app.api.call("PUT", &format!("/api/downloads/{}/trackers", torrent.hash), &body);
     assert_eq!(answer.status, 403, "no tracker is added: {}", answer.text());
     // Nor by adding it again with another tracker.
-    let other = torrent.magnet(&[]) + "&tr=udp%3A%2F%2Fpublic.example%3A6969%2Fannounce";
+    let other = torrent.magnet() + "&tr=udp%3A%2F%2Fpublic.example%3A6969%2Fannounce";
     app.api.add_uri(&other, json!({}));
     assert!(!app.api.download(&torrent.hash).to_string().contains("public.example"));
     let file = app.api.get(&format!("/downloads/{}/torrent", torrent.hash)).body;
@@ -343,7 +345,9 @@ fn f10_a_magnet_of_a_private_torrent_becomes_private() {
     peer.seed(&torrent, there.path(), 0);
     let app = home.start();
 
-    let magnet = torrent.magnet(&[format!("127.0.0.1:{}", peer.port)]);
+    let tracker = Tracker::start();
+    tracker.give(peer.port);
+    let magnet = torrent.magnet_by(&tracker.url);
     app.api.add_uri(&magnet, json!({}));
 
     app.api.wait_seeding(&torrent.hash);

@@ -20,7 +20,7 @@ fn one() -> Torrent {
 #[track_caller]
 fn assert_refused(app: &App<'_>, destination: &str) {
     let more = json!({ "destination": destination });
-    let answer = app.api.put_uri(&one().magnet(&[]), more);
+    let answer = app.api.put_uri(&one().magnet(), more);
     assert!((400..500).contains(&answer.status), "{destination}: {} {}", answer.status, answer.text());
     assert_eq!(app.api.downloads().len(), 0, "{destination}: nothing was added");
 }

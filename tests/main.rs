@@ -2,7 +2,7 @@
 //!
 //! `common` starts the program in fresh directories on ports the system chooses, and the foreign
 //! programs it must get along with. What a machine lacks is skipped by name, on standard error;
-//! `COVE_TEST_REQUIRE=1`, as `make test` sets it, turns a lacking tool into a failure.
+//! `TEST_REQUIRE=1`, as `make test` sets it, turns a lacking tool into a failure.
 
 mod common;
 

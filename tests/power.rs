@@ -4,7 +4,7 @@
 //! An ext4 in a file is mounted through a loop device and shut down by the kernel's own means, so
 //! what was not synced is gone. The next start sees another boot id, as after a real reboot: a
 //! file mounted over the kernel's, in a namespace of its own. Root only; 5 cycles, or
-//! `COVE_CRASH_CYCLES`.
+//! `POWER_CYCLES`.
 
 use std::ffi::OsString;
 use std::fs;
@@ -102,7 +102,7 @@ impl Machine {
 #[test]
 fn d3_no_claimed_piece_is_missing_after_a_power_loss() {
     let Some(mut machine) = Machine::new() else { return };
-    let cycles = std::env::var("COVE_CRASH_CYCLES").ok().and_then(|text| text.parse().ok());
+    let cycles = std::env::var("POWER_CYCLES").ok().and_then(|text| text.parse().ok());
     let mut random = Random::announced("power");
     let home = Home::under(&machine.disk()).launched_by(machine.launcher());
     let content = payload(400, PAYLOAD_BYTES);

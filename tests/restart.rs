@@ -106,6 +106,76 @@ fn d1_options_survive_a_restart() {
     assert_eq!(included, [json!(false), json!(true)]);
 }
 
+/// Section 7 of the contract: a stopped torrent stops again after its check.
+#[test]
+fn a_recheck_of_a_stopped_torrent_finds_the_damage_and_stops() {
+    let home = Home::new();
+    let content = payload(106, MIB);
+    fs::write(home.downloads.join("film.bin"), &content).unwrap();
+    let torrent = Recipe::named("film.bin").single(&content);
+    let app = home.start();
+    app.api.add(&torrent.file);
+    app.api.wait_seeding(&torrent.hash);
+    app.api.patch(&torrent.hash, &json!({ "state": "stop" }));
+    falsify(&home.downloads.join("film.bin"));
+
+    app.api.patch(&torrent.hash, &json!({ "state": "recheck" }));
+
+    app.api.wait(&torrent.hash, "damaged and stopped", |row| {
+        let progress = row["progress"].as_f64().unwrap_or(0.0);
+        row["status"] == "STOPPED" && progress < 1.0 && progress > 0.9
+    });
+}
+
+/// Rule D4: one damaged record is shown as an error, the others load, and it can be removed.
+#[test]
+fn d4_a_damaged_record_is_shown_and_the_others_load() {
+    let home = Home::new();
+    let torrents = many_small(&home.downloads, 2, 2_000);
+    let app = home.start();
+    app.api.add_many(&torrents);
+    app.api.wait_seeding(&torrents[0].hash);
+    app.stop();
+    let file = rusqlite::Connection::open(home.state.join("state.db")).unwrap();
+    let damage = "UPDATE resumes SET resume = zeroblob(30) WHERE number =
+        (SELECT number FROM torrents WHERE hex(id) = upper(?1))";
+    assert_eq!(file.execute(damage, [&torrents[0].hash]).unwrap(), 1);
+    drop(file);
+
+    let app = home.start();
+
+    let row = app.api.wait(&torrents[0].hash, "shown in error", |row| row["error"] != "");
+    assert_eq!(row["status"], "STOPPED_ON_ERROR", "{row}");
+    assert!(row["error"].as_str().unwrap().contains("damaged"), "{row}");
+    app.api.wait_seeding(&torrents[1].hash);
+    assert!(home.downloads.join(&torrents[0].name).exists(), "its data is untouched");
+    app.api.remove(&torrents[0].hash, false);
+    app.kill();
+    let rows = home.start().api.wait_settled(Duration::from_secs(30));
+    assert!(!rows.contains_key(&torrents[0].hash) && rows.len() == 1);
+}
+
+/// Rule D1: where the files went is known after a kill.
+#[test]
+fn d1_moved_files_are_found_after_a_kill() {
+    let home = Home::new();
+    let content = payload(107, MIB);
+    fs::write(home.downloads.join("film.bin"), &content).unwrap();
+    let torrent = Recipe::named("film.bin").single(&content);
+    let target = home.downloads.join("elsewhere");
+    fs::create_dir(&target).unwrap();
+    let app = home.start();
+    app.api.add(&torrent.file);
+    app.api.wait_seeding(&torrent.hash);
+
+    app.api.patch(&torrent.hash, &json!({ "state": "move_storage", "dest_dir": target }));
+
+    assert!(target.join("film.bin").exists() && !home.downloads.join("film.bin").exists());
+    app.kill();
+    let app = home.start();
+    assert_eq!(app.api.wait_seeding(&torrent.hash)["destination"], json!(target));
+}
+
 #[test]
 fn a_download_goes_on_after_a_restart() {
     let Some(mut peer) = Peer::start("resumed download") else { return };

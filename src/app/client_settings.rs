@@ -10,10 +10,10 @@ use crate::engine::SessionConfig;
 use crate::engine::settings::SettingValue;
 
 /// The session every torrent lives in unless it asks for another.
-pub const DEFAULT_SESSION: &str = "default";
+pub(crate) const DEFAULT_SESSION: &str = "default";
 
 /// The `default` session; the user's `client.settings` come last and win.
-pub fn default_session(client: &ClientConfig) -> SessionConfig {
+pub(crate) fn default_session(client: &ClientConfig) -> SessionConfig {
     use SettingValue::Bool;
     use SettingValue::Int;
     use SettingValue::Text;

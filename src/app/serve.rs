@@ -28,10 +28,10 @@ use crate::http::Server;
 use crate::service::Services;
 use crate::service::auth::Auth;
 use crate::service::keeper;
-use crate::service::loading;
 use crate::service::loading::Loader;
 use crate::service::paths::Roots;
 use crate::service::torrents::Torrents;
+use crate::service::watching;
 use crate::store::OpenError;
 use crate::store::Opened;
 use crate::store::Store;
@@ -162,7 +162,6 @@ fn start_engine(
 fn load(loaded: &Loaded, auth: Auth, engine: &Engine, opened: Opened) -> Services {
     let config = &loaded.config;
     let roots = Roots::new(config.client.roots.clone(), loaded.forbidden_paths());
-    let distrust_unsynced = loading::distrusts(&opened);
     let Opened { store, torrents: stored, bad, .. } = opened;
     let torrents = Torrents::new(
         engine.clone(),
@@ -172,7 +171,8 @@ fn load(loaded: &Loaded, auth: Auth, engine: &Engine, opened: Opened) -> Service
         stored.len(),
     );
     let services = services::services(config, auth, engine, &roots, torrents.clone());
-    let loader = Loader { engine: engine.clone(), store, roots, torrents, distrust_unsynced };
+    tokio::spawn(watching::run(torrents.clone(), engine.events()));
+    let loader = Loader { engine: engine.clone(), store, roots, torrents };
     tokio::task::spawn_blocking(move || loader.run(stored, &bad));
     services
 }

@@ -24,6 +24,7 @@ use crate::domain::error::Result;
 use crate::domain::event::Event;
 use crate::domain::hash::TorrentId;
 use crate::domain::peer::Peer;
+use crate::domain::torrent::Stage;
 use crate::domain::torrent::Status;
 use crate::domain::torrent::Torrent;
 use crate::engine::board::Board;
@@ -297,7 +298,10 @@ impl Actor {
             entry.limits = (*download, *upload);
         }
         self.board.update(token, |row| match note {
-            Note::FilePriorities(priorities) => row.file_priorities = priorities.into(),
+            Note::FilePriorities(priorities) => {
+                row.file_priorities = priorities.into();
+                recount(row);
+            }
             Note::Limits { download, upload } => {
                 row.status.download_limit = download;
                 row.status.upload_limit = upload;
@@ -372,6 +376,24 @@ fn row_of(prepared: &Prepared, session: Arc<str>) -> Torrent {
             ..Status::default()
         },
         revision: 0,
+    }
+}
+
+/// What is wanted changed: says so at once, since a caller that asks right after choosing files must
+/// not read that all is done. libtorrent's own figures follow with the next update.
+fn recount(row: &mut Torrent) {
+    let Some(metadata) = row.metadata.clone() else { return };
+    let wanted = metadata.files.iter().enumerate().filter(|(index, _)| row.wants_file(*index));
+    let (total, done) = wanted.fold((0, 0), |(total, done), (_, file)| {
+        (total + file.size_bytes, done + metadata.verified_bytes(file, &row.pieces))
+    });
+    row.status.wanted_bytes = total;
+    row.status.wanted_done_bytes = done;
+    if done < total && row.is_complete() {
+        row.status.stage = Stage::Downloading;
+        #[expect(clippy::cast_precision_loss, reason = "a share for people")]
+        let share = done as f32 / total as f32;
+        row.status.progress = share;
     }
 }
 

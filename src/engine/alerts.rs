@@ -10,6 +10,7 @@ use crate::domain::event::Event;
 use crate::domain::hash::TorrentId;
 use crate::domain::remote_tracker::RemoteTracker;
 use crate::domain::remote_tracker::TrackerState;
+use crate::domain::torrent::Stage;
 use crate::domain::torrent::Torrent;
 use crate::engine::actor::Actor;
 use crate::engine::actor::RETRY_EVERY;
@@ -112,9 +113,8 @@ impl Actor {
     }
 
     fn added(&mut self, token: Token) {
-        if let Some(row) = self.board.row(token) {
-            self.tell(Event::Added(row.id));
-        }
+        self.board.update(token, |row| row.status.stage = Stage::CheckingResume);
+        self.tell_of(token, Event::Added);
         let slot = self.torrents.get(&token).map_or(0, |entry| entry.session);
         if !self.slots[slot].pex {
             let session = self.slots[slot].session.pin_mut();
@@ -313,7 +313,7 @@ impl Actor {
 }
 
 /// What makes a state change worth telling.
-fn key(row: &Torrent) -> (crate::domain::torrent::Stage, bool, String) {
+fn key(row: &Torrent) -> (Stage, bool, String) {
     (row.status.stage, row.status.is_paused, row.status.error.clone())
 }
 

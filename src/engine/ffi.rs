@@ -5,7 +5,6 @@
 //! text is lossy UTF-8; values cross by copy. The bridge translates and decides nothing.
 
 #![expect(unsafe_code, reason = "cxx expands to foreign calls; one Send is argued below")]
-#![expect(missing_docs, reason = "the macro drops docs of shared fields; comments stand instead")]
 #![allow(clippy::all, unreachable_pub, reason = "generated code")]
 #![allow(dead_code, reason = "the bridge is complete before everything has a caller")]
 

@@ -161,7 +161,8 @@ async fn resume_data_needs_no_second_check_and_carries_the_metadata_once() {
         loop {
             let mut saved = seeder.saved.recv().await.unwrap();
             let waiters = std::mem::take(&mut saved.waiters);
-            if waiters.into_iter().map(|waiter| waiter.send(Ok(()))).count() > 0 {
+            if !waiters.is_empty() {
+                waiters.into_iter().for_each(|waiter| waiter.send(Ok(())).unwrap());
                 return saved;
             }
         }

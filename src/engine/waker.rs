@@ -56,16 +56,6 @@ impl Progress {
         self.shared.total.store(total, Ordering::Relaxed);
         !self.shared.is_cancelled.load(Ordering::Relaxed)
     }
-
-    /// Pieces hashed and pieces in all; (0, 0) before the first.
-    pub(crate) fn pieces(&self) -> (u32, u32) {
-        (self.shared.done.load(Ordering::Relaxed), self.shared.total.load(Ordering::Relaxed))
-    }
-
-    /// Makes the next report stop the work.
-    pub(crate) fn cancel(&self) {
-        self.shared.is_cancelled.store(true, Ordering::Relaxed);
-    }
 }
 
 /// Only these two cross threads.

@@ -263,10 +263,25 @@ async fn answer(shared: &Shared, request: Parts) -> Reply {
     let Some(call) = Call::new(method, path.as_str(), &query, headers, peer, incoming) else {
         return plain_refusal(400, "the path is not UTF-8");
     };
-    let answered = tokio::time::timeout(shared.limits.request_time, (shared.handler)(call)).await;
-    let reply =
-        answered.unwrap_or_else(|_| plain_refusal(408, "the request took too long; try again"));
+    let reply = limited(shared, call).await;
     if is_head { reply.without_body() } else { reply }
+}
+
+/// The handler's answer, within its time. A change runs to its end even when its caller goes away
+/// or time is up, so that nothing is left half-done.
+async fn limited(shared: &Shared, call: Call) -> Reply {
+    let is_change = !matches!(*call.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    let work = (shared.handler)(call);
+    let limit = shared.limits.request_time;
+    let late = || plain_refusal(408, "the request took too long; try again");
+    if !is_change {
+        return tokio::time::timeout(limit, work).await.unwrap_or_else(|_| late());
+    }
+    match tokio::time::timeout(limit, tokio::spawn(work)).await {
+        Ok(Ok(reply)) => reply,
+        Ok(Err(_)) => plain_refusal(500, "internal error"),
+        Err(_) => late(),
+    }
 }
 
 /// A refusal before any dialect could word it.

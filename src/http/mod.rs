@@ -126,6 +126,10 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     // A restart must not wait for connections of the last process to time out.
     socket.set_reuseaddr(true)?;
+    if address.is_ipv6() {
+        // `[::]` beside `0.0.0.0` is two listeners, not a conflict.
+        rustix::net::sockopt::set_ipv6_v6only(&socket, true)?;
+    }
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }

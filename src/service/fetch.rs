@@ -21,10 +21,10 @@ use url::Url;
 use crate::domain::error::Error;
 use crate::domain::error::ErrorKind;
 use crate::domain::error::Result;
+use crate::service::adding::Source;
 use crate::service::fetch_guard::Guard;
 use crate::service::paths::LastLink;
 use crate::service::paths::Roots;
-use crate::service::torrents::Source;
 
 /// Redirects followed before giving up (rule F6).
 const REDIRECTS_MAX: u32 = 3;

@@ -18,7 +18,6 @@ use crate::service::torrents::Torrents;
 use crate::service::torrents::payload_files;
 use crate::store::BadRecord;
 use crate::store::LoadedTorrent;
-use crate::store::Opened;
 use crate::store::Removal;
 use crate::store::Store;
 
@@ -32,13 +31,6 @@ pub struct Loader {
     pub roots: Roots,
     /// Is told of each.
     pub torrents: Torrents,
-    /// Whether what was not synced may be gone: another boot, and no clean stop (rule D3).
-    pub distrust_unsynced: bool,
-}
-
-/// Whether a start after `opened` must distrust payload that was never synced.
-pub fn distrusts(opened: &Opened) -> bool {
-    !opened.was_clean && !opened.same_boot
 }
 
 impl Loader {
@@ -66,14 +58,14 @@ impl Loader {
             Err(error) => return self.show(&stored, error.message()),
         };
         let options = &stored.options;
-        self.engine.load(self.ready(prepared, &stored)?, &options.session)
+        self.engine.load(Self::ready(prepared, &stored)?, &options.session)
     }
 
-    fn ready(&self, mut prepared: Prepared, stored: &LoadedTorrent) -> Result<Prepared> {
+    fn ready(mut prepared: Prepared, stored: &LoadedTorrent) -> Result<Prepared> {
         if stored.options.is_stopped {
             prepared.set_running(true, false)?;
         }
-        if self.distrust_unsynced && !stored.payload_synced {
+        if stored.claims_in_doubt {
             tracing::warn!(torrent = %stored.id, "files may be incomplete after the power loss; checking");
             prepared.forget_pieces()?;
         }

@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows HTTP or an API's JSON.
 
+pub mod adding;
 pub mod auth;
 pub mod fetch;
 pub(crate) mod fetch_guard;
@@ -12,6 +13,7 @@ pub mod paths;
 pub mod stream_plan;
 pub mod token_file;
 pub mod torrents;
+pub mod watching;
 
 use crate::service::auth::Auth;
 use crate::service::fetch::Fetch;

@@ -15,6 +15,8 @@ const FOOTER_BYTES: u64 = 1 << 20;
 const PREBUFFER_SHARE: u64 = 20;
 /// More than this ahead serves no player and would starve the pieces at the cursor.
 const PREBUFFER_BYTES_MAX: u64 = 64 << 20;
+/// Pieces at the cursor that go before head and tail: somebody waits for exactly those.
+const CURSOR_PIECES: u64 = 4;
 /// Pieces ahead of the cursor that are hurried, as Tribler does it.
 const WINDOW_PIECES: u32 = 31;
 /// The window in bytes when pieces are small: 31 pieces of 16 KiB would be half a second of film.
@@ -67,9 +69,10 @@ impl FileView<'_> {
         begin_of_missing.saturating_sub(self.file.offset_bytes + position)
     }
 
-    /// What to ask for when a stream opens at `start`: the piece there, head, tail, prebuffer.
+    /// What to ask for when a stream opens at `start`: some pieces there, head, tail, prebuffer.
     pub(crate) fn opening(&self, start: u64) -> Vec<Deadline> {
-        let cursor = self.pieces(start..start + 1);
+        let cursor_bytes = CURSOR_PIECES * u64::from(self.metadata.piece_length);
+        let cursor = self.pieces(start..start.saturating_add(cursor_bytes));
         let first = self.pieces(self.header()).chain(self.pieces(self.footer()));
         self.deadlines(cursor.chain(first).chain(self.pieces(self.prebuffer(start))))
     }
@@ -198,7 +201,7 @@ mod tests {
         let view = FileView { metadata: &metadata, file: &file, have: &have };
         let asked = view.opening(50 * MIB);
         let pieces: Vec<u32> = asked.iter().map(|(piece, _)| *piece).collect();
-        assert_eq!(pieces, [50, 0, 1, 3, 4, 5, 99, 100, 51, 52, 53, 54, 55]);
+        assert_eq!(pieces, [50, 51, 52, 53, 54, 0, 1, 3, 4, 5, 99, 100, 55]);
         assert_eq!(asked[0].1, 0);
         assert_eq!(asked[12].1, 120);
         let window = view.window(50 * MIB);

@@ -1,344 +1,270 @@
-//! What must survive, in one SQLite file: torrents, resume data, settings, counters.
+//! What must survive: torrents, settings and counters, in one SQLite file.
 //!
-//! One thread writes. Whatever waits is committed together, with `synchronous=FULL`, and answered
-//! after the commit: an acknowledged change is durable (rule D2). Reads happen at start; later
-//! everybody reads memory.
+//! A [`Store`] is a cheap handle to the one thread that writes. Every change is awaited until it
+//! is durable; changes that come together share one fsync. What was not acknowledged may be lost,
+//! what was acknowledged is not (rules D1, D2). No table, column or SQL is known outside.
 
+mod counters;
+mod failure;
+mod load;
+mod migrations;
 mod open;
 mod record;
-mod rows;
+mod settings;
 #[cfg(test)]
 mod tests;
+mod torrents;
 mod writer;
 
-use std::fmt;
 use std::path::Path;
-use std::sync::mpsc::SyncSender;
-use std::sync::mpsc::TrySendError;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use rusqlite::Connection;
+use tokio::sync::mpsc;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use crate::domain::error::Error;
 use crate::domain::error::Result;
-use crate::domain::hash::Sha256Hash;
 use crate::domain::hash::TorrentId;
-use crate::store::writer::Job;
-use crate::store::writer::Request;
+use crate::store::failure::Failure;
+pub use crate::store::load::BadRecord;
+pub use crate::store::load::LoadedTorrent;
+pub use crate::store::open::OpenError;
+pub use crate::store::torrents::NewTorrent;
+pub use crate::store::torrents::Removal;
+pub use crate::store::torrents::ResumeRecord;
+pub use crate::store::torrents::TorrentOptions;
+use crate::store::writer::Message;
+use crate::store::writer::QUEUE_CHANGES_MAX;
+use crate::store::writer::Task;
+use crate::store::writer::Writer;
 
-/// Changes that may wait for the writer; past it callers are told Busy.
-const QUEUE_CHANGES_MAX: usize = 4096;
+/// How long a change may wait for a place in the queue.
+const QUEUE_DEADLINE: Duration = Duration::from_secs(10);
 
-/// The handle everybody clones.
-#[derive(Clone)]
+/// How long a change may wait for the disk once it is in the queue.
+const COMMIT_DEADLINE: Duration = Duration::from_secs(60);
+
+/// The handle to the open store; clones share the one thread. When the last one is dropped without
+/// [`Store::close`], the file is closed without the clean-stop mark.
+///
+/// Every change returns once it is durable. Besides the errors named at each function, all of
+/// them fail with `StorageFull` when the disk is full (rule D7: nothing is half done, and smaller
+/// changes may still succeed), `Internal` when the disk failed (rule D9) or the store is closed,
+/// and `Busy` when it did not come to the change in time (10 s) or the disk did not answer (60 s;
+/// the change may then still be made). They wait with tokio's timer.
+#[derive(Clone, Debug)]
 pub struct Store {
-    queue: SyncSender<Request>,
+    queue: mpsc::Sender<Message>,
+    boot_id: Arc<str>,
 }
 
-/// A store at the start of the program.
+/// The open store and all that it held.
+#[derive(Debug)]
 pub struct Opened {
-    /// The handle for everything later.
+    /// The handle.
     pub store: Store,
-    /// Every torrent, oldest first.
+    /// All whole torrents, in the order of adding.
     pub torrents: Vec<LoadedTorrent>,
-    /// Records that were damaged, now or at an earlier start; kept aside (rule D4).
+    /// Damaged records, kept aside. Torrents are told at every start until they are removed or
+    /// added again; settings and counters once.
     pub bad: Vec<BadRecord>,
-    /// Whether the last process closed the store.
+    /// The last process stopped in order (also true when there was none).
     pub was_clean: bool,
-    /// Whether the machine has been up since the last start.
+    /// The last process ran since the machine was last started.
     pub same_boot: bool,
 }
 
-/// What the user chose for a torrent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TorrentOptions {
-    /// The engine session it lives in.
-    pub session: String,
-    /// Whether the user stopped it.
-    pub is_stopped: bool,
-    /// Relays between us and its peers.
-    pub anon_hops: u32,
-    /// Whether it is to be seeded through relays.
-    pub safe_seeding: bool,
-    /// Where it should move when complete; empty = stay.
-    pub completed_dir: String,
-    /// Whether it was made on this machine.
-    pub made_here: bool,
-}
-
-/// A torrent that is new to the store.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NewTorrent {
-    /// Its name.
-    pub id: TorrentId,
-    /// Its v2 hash.
-    pub v2: Option<Sha256Hash>,
-    /// Display name.
-    pub name: String,
-    /// Where its files are.
-    pub save_path: String,
-    /// Bencoded resume data, without the info dictionary.
-    pub resume: Vec<u8>,
-    /// The .torrent file; `None` until the metadata is known.
-    pub metadata_file: Option<Vec<u8>>,
-    /// Unix seconds.
-    pub added_at: i64,
-    /// What the user chose.
-    pub options: TorrentOptions,
-}
-
-/// A torrent's progress.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ResumeRecord {
-    /// Its name.
-    pub id: TorrentId,
-    /// Bencoded resume data, without the info dictionary.
-    pub resume: Vec<u8>,
-    /// The .torrent file, once, when the metadata arrived; `None` keeps what is there.
-    pub metadata_file: Option<Vec<u8>>,
-    /// Display name.
-    pub name: String,
-    /// Where its files are.
-    pub save_path: String,
-    /// Whether all pieces that `resume` claims were synced to the disk (rule D3).
-    pub payload_synced: bool,
-    /// How many pieces `resume` claims.
-    pub claimed_pieces: u32,
-}
-
-/// Whether a torrent is on its way out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Removal {
-    /// It stays.
-    Not,
-    /// It goes, its files stay.
-    KeepData,
-    /// It goes with its files.
-    WithData,
-}
-
-/// A torrent as the store had it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LoadedTorrent {
-    /// Its name.
-    pub id: TorrentId,
-    /// Its v2 hash.
-    pub v2: Option<Sha256Hash>,
-    /// Display name.
-    pub name: String,
-    /// Where its files are.
-    pub save_path: String,
-    /// Bencoded resume data, without the info dictionary.
-    pub resume: Vec<u8>,
-    /// The .torrent file, when the metadata is known.
-    pub metadata_file: Option<Vec<u8>>,
-    /// Unix seconds.
-    pub added_at: i64,
-    /// What the user chose.
-    pub options: TorrentOptions,
-    /// Whether its removal was begun and not finished (rule D19).
-    pub removal: Removal,
-    /// Whether all claimed pieces were synced (rule D3).
-    pub payload_synced: bool,
-    /// How many pieces are claimed.
-    pub claimed_pieces: u32,
-}
-
-/// A record that could not be read; its bytes are in the table `bad_records`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BadRecord {
-    /// Its torrent, 40 hex digits.
-    pub id_text: String,
-    /// What is wrong.
-    pub reason: String,
-    /// Display name, if that part was readable.
-    pub name: String,
-    /// Where its files are, if that part was readable.
-    pub save_path: String,
-}
-
-/// Why the store cannot be opened.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum OpenError {
-    /// A newer version of this program wrote it; untouched.
-    Newer {
-        /// Its schema version.
-        found: u32,
-        /// The newest that this program knows.
-        known: u32,
-    },
-    /// It is no database or damaged as a whole; untouched. Names the file.
-    Unreadable(String),
-    /// The system refused.
-    Io(String),
-    /// No space left to open it.
-    Full,
-}
-
 impl Store {
-    /// Opens the file, migrating or creating it, loads everything and starts the writer.
+    /// Opens the database at `path`, or makes it, reads it all and marks it as in use. Blocks.
     ///
-    /// `boot_id` is what the kernel calls this run of the machine. From here on the store counts
-    /// as not cleanly closed, until [`Store::close`].
+    /// `boot_id` names the present run of the machine's kernel.
     ///
     /// # Errors
-    /// [`OpenError`]; the file is untouched then.
+    /// Every [`OpenError`].
     pub fn open(path: &Path, boot_id: &str) -> std::result::Result<Opened, OpenError> {
-        let loaded = open::open(path, boot_id)?;
-        let queue = writer::start(loaded.connection, path, QUEUE_CHANGES_MAX)
-            .map_err(|error| OpenError::Io(error.to_string()))?;
+        let contents = open::open(path, boot_id)?;
+        let (queue, receiver) = mpsc::channel(QUEUE_CHANGES_MAX);
+        let writer = Writer::new(path.to_owned(), contents.conn);
+        thread::Builder::new()
+            .name("store".into())
+            .spawn(move || writer.run(receiver))
+            .map_err(|error| OpenError::Io(format!("cannot start a thread: {error}")))?;
         Ok(Opened {
-            store: Self { queue },
-            torrents: loaded.torrents,
-            bad: loaded.bad,
-            was_clean: loaded.was_clean,
-            same_boot: loaded.same_boot,
+            store: Self { queue, boot_id: boot_id.into() },
+            torrents: contents.torrents,
+            bad: contents.bad,
+            was_clean: contents.was_clean,
+            same_boot: contents.same_boot,
         })
     }
 
-    /// Adds a torrent.
+    /// Keeps a new torrent.
     ///
     /// # Errors
-    /// Conflict, when it is there; `StorageFull`; Internal.
+    /// `Conflict` when a torrent of this id is there, be it on its way out.
     pub async fn add_torrent(&self, torrent: NewTorrent) -> Result<()> {
-        self.change(move |work| rows::add_torrent(work, &torrent)).await
+        let size = torrent.resume.len() + torrent.metadata_file.as_ref().map_or(0, Vec::len);
+        let boot_id = self.boot_id.clone();
+        self.change(size, move |conn| torrents::add(conn, &boot_id, &torrent)).await
     }
 
-    /// Keeps a torrent's progress; nothing happens when the torrent is gone or going.
+    /// Replaces a torrent's resume data, name and save path; the metadata is added once. Does
+    /// nothing when the torrent is gone or being removed.
     ///
     /// # Errors
-    /// `StorageFull`; Internal.
+    /// Those of every change.
     pub async fn save_resume(&self, record: ResumeRecord) -> Result<()> {
-        self.change(move |work| rows::save_resume(work, &record)).await
+        let size = record.resume.len() + record.metadata_file.as_ref().map_or(0, Vec::len);
+        let boot_id = self.boot_id.clone();
+        self.change(size, move |conn| torrents::save_resume(conn, &boot_id, &record)).await
     }
 
-    /// Keeps what the user chose for a torrent.
+    /// Replaces what the user wishes for a torrent.
     ///
     /// # Errors
-    /// `NotFound`; `StorageFull`; Internal.
+    /// `NotFound` when the torrent is gone.
     pub async fn save_options(&self, id: TorrentId, options: TorrentOptions) -> Result<()> {
-        self.change(move |work| rows::save_options(work, id, &options)).await
+        self.change(0, move |conn| torrents::save_options(conn, id, &options)).await
     }
 
-    /// Notes that a torrent is to go, before anything of it is touched (rule D19). Fine for a
-    /// torrent of which only a damaged record is kept.
+    /// Notes that a torrent has to go, with its files if `remove_data`; from here on it comes
+    /// back only to be removed (rule D19). May be repeated, the last wish counts.
     ///
     /// # Errors
-    /// `StorageFull`; Internal.
+    /// `NotFound` when the torrent is gone.
     pub async fn begin_removal(&self, id: TorrentId, remove_data: bool) -> Result<()> {
         let removal = if remove_data { Removal::WithData } else { Removal::KeepData };
-        self.change(move |work| rows::begin_removal(work, id, removal)).await
+        self.change(0, move |conn| torrents::begin_removal(conn, id, removal)).await
     }
 
-    /// Forgets a torrent; nothing happens when it is gone.
+    /// Forgets a torrent; succeeds as well when it is forgotten already.
     ///
     /// # Errors
-    /// `StorageFull`; Internal.
+    /// Those of every change.
     pub async fn finish_removal(&self, id: TorrentId) -> Result<()> {
-        self.change(move |work| rows::finish_removal(work, id)).await
+        self.change(0, move |conn| torrents::finish_removal(conn, id)).await
     }
 
-    /// The .torrent file; `None` while the metadata is unknown, or for an unknown torrent.
+    /// The `.torrent` file of a torrent; `None` while the metadata is unknown, or when it is gone.
     ///
     /// # Errors
-    /// Internal, also when the record is damaged.
+    /// Those of every change; `Internal` also when the record is damaged.
     pub async fn metadata_file(&self, id: TorrentId) -> Result<Option<Vec<u8>>> {
-        self.change(move |work| rows::metadata_file(work, id)).await
+        self.change(0, move |conn| torrents::metadata_file(conn, id)).await
     }
 
-    /// Keeps a setting; `None` forgets it.
+    /// Sets a setting, or forgets it when `value` is `None`.
     ///
     /// # Errors
-    /// `StorageFull`; Internal.
+    /// Those of every change.
     pub async fn set_setting(&self, key: &str, value: Option<&str>) -> Result<()> {
         let (key, value) = (key.to_owned(), value.map(str::to_owned));
-        self.change(move |work| rows::set_setting(work, &key, value.as_deref())).await
+        self.change(0, move |conn| settings::set(conn, &key, value.as_deref())).await
     }
 
-    /// A setting that was kept.
+    /// The value of a setting; `None` when it was never set.
     ///
     /// # Errors
-    /// Internal.
+    /// Those of every change.
     pub async fn setting(&self, key: &str) -> Result<Option<String>> {
         let key = key.to_owned();
-        self.change(move |work| rows::setting(work, &key)).await
+        self.change(0, move |conn| settings::get(conn, &key)).await
     }
 
-    /// Adds `delta` to a counter, which begins at 0.
+    /// Adds to a counter, which starts at 0.
     ///
     /// # Errors
-    /// `StorageFull`; Internal.
+    /// Those of every change.
     pub async fn add_counter(&self, name: &str, delta: i64) -> Result<()> {
         let name = name.to_owned();
-        self.change(move |work| rows::add_counter(work, &name, delta)).await
+        self.change(0, move |conn| counters::add(conn, &name, delta)).await
     }
 
-    /// Every counter, by name.
+    /// All counters, by name.
     ///
     /// # Errors
-    /// Internal.
+    /// Those of every change.
     pub async fn counters(&self) -> Result<Vec<(String, i64)>> {
-        self.change(rows::counters).await
+        self.change(0, counters::all).await
     }
 
-    /// Commits what waits, notes whether the end was clean, and stops the writer.
+    /// Makes all changes that were asked for before, then closes the file. With `clean` it leaves
+    /// the mark that lets the next start trust every record; save resume data of fsynced payload
+    /// first. Changes that come later fail.
     ///
     /// # Errors
-    /// `StorageFull`; Internal.
+    /// Those of every change; the mark is then not there.
     pub async fn close(&self, clean: bool) -> Result<()> {
-        self.change(move |work| rows::mark_closed(work, clean)).await?;
-        let (ended, end) = oneshot::channel();
-        self.queue.try_send(Request::Stop(ended)).map_err(refused)?;
-        end.await.map_err(|_| closed())
+        let (reply, answer) = oneshot::channel();
+        self.send(Message::Close { is_clean: clean, reply }).await?;
+        wait(answer).await
     }
 
-    async fn change<T: Send + 'static>(
-        &self,
-        change: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
-    ) -> Result<T> {
-        let (job, answer) = Job::new(change);
-        self.queue.try_send(Request::Change(job)).map_err(refused)?;
-        answer.await.map_err(|_| closed())?
+    /// Has the thread run `make` in a transaction, and waits until that is durable.
+    async fn change<T, F>(&self, size_bytes: usize, make: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnMut(&Connection) -> std::result::Result<T, Failure> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        self.send(Message::Change(Box::new(Change { make, made: None, reply, size_bytes })))
+            .await?;
+        wait(answer).await
+    }
+
+    async fn send(&self, message: Message) -> Result<()> {
+        match timeout(QUEUE_DEADLINE, self.queue.send(message)).await {
+            Ok(sent) => sent.map_err(|_| closed()),
+            Err(_) => Err(Error::busy("the state store has too much to do; try again later")),
+        }
     }
 }
 
-fn refused(error: TrySendError<Request>) -> Error {
-    match error {
-        TrySendError::Full(_) => Error::busy("the store is behind; try again"),
-        TrySendError::Disconnected(_) => closed(),
+async fn wait<T>(answer: oneshot::Receiver<Result<T>>) -> Result<T> {
+    match timeout(COMMIT_DEADLINE, answer).await {
+        Ok(answer) => answer.unwrap_or_else(|_| Err(closed())),
+        Err(_) => Err(Error::busy("the disk of the state store does not answer")),
     }
 }
 
 fn closed() -> Error {
-    Error::busy("the store is closed")
+    Error::internal("the state store is closed")
 }
 
-impl Default for TorrentOptions {
-    fn default() -> Self {
-        Self {
-            session: "default".into(),
-            is_stopped: false,
-            anon_hops: 0,
-            safe_seeding: false,
-            completed_dir: String::new(),
-            made_here: false,
-        }
+/// A change on its way: what to do, what came of it, and who waits.
+struct Change<T, F> {
+    make: F,
+    made: Option<Result<T>>,
+    reply: oneshot::Sender<Result<T>>,
+    size_bytes: usize,
+}
+
+impl<T, F> Task for Change<T, F>
+where
+    T: Send,
+    F: FnMut(&Connection) -> std::result::Result<T, Failure> + Send,
+{
+    fn make(&mut self, conn: &Connection) -> std::result::Result<(), Failure> {
+        let made = (self.make)(conn);
+        let (made, verdict) = match made {
+            Ok(value) => (Ok(value), Ok(())),
+            Err(failure) => (Err(failure.to_error()), Err(failure)),
+        };
+        self.made = Some(made);
+        verdict
+    }
+
+    fn answer(self: Box<Self>, batch: Result<()>) {
+        let made = self.made.unwrap_or_else(|| Err(closed()));
+        // Whoever asked may have gone; the change is made all the same.
+        drop(self.reply.send(batch.and(made)));
+    }
+
+    fn size_bytes(&self) -> usize {
+        self.size_bytes
     }
 }
-
-impl fmt::Display for OpenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Newer { found, known } => write!(
-                f,
-                "the store has schema version {found} and this program knows up to {known}: \
-                 use the newer program that wrote it"
-            ),
-            Self::Unreadable(why) => write!(f, "the store cannot be read: {why}"),
-            Self::Io(why) => write!(f, "the store cannot be opened: {why}"),
-            Self::Full => f.write_str("the store cannot be opened: no space left on the device"),
-        }
-    }
-}
-
-impl std::error::Error for OpenError {}

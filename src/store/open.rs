@@ -1,243 +1,260 @@
-//! Opening: version check, migrations, the clean mark, and loading every torrent.
+//! Opening the database file: what it is, its settings, its version, the clean-stop mark.
+//!
+//! Until all of that is known to be right, nothing is written: a file that is refused stays as it
+//! is, byte by byte (rules D4, D5).
 
+use std::fmt;
+use std::fs;
+use std::fs::File;
+use std::io;
+use std::io::Read;
 use std::path::Path;
-use std::path::PathBuf;
-use std::time::SystemTime;
-use std::time::UNIX_EPOCH;
+use std::time::Duration;
 
 use rusqlite::Connection;
 use rusqlite::ErrorCode;
 use rusqlite::OpenFlags;
 use rusqlite::OptionalExtension;
-use rusqlite::Row;
-use rusqlite::params;
+use rusqlite::config::DbConfig;
 
-use crate::domain::hash::TorrentId;
-use crate::store::BadRecord;
-use crate::store::LoadedTorrent;
-use crate::store::OpenError;
-use crate::store::record;
-use crate::store::rows;
-use crate::store::rows::Facts;
-use crate::store::rows::RESUME_HEAD_BYTES;
+use crate::store::load;
+use crate::store::load::BadRecord;
+use crate::store::load::LoadedTorrent;
+use crate::store::migrations;
+use crate::store::migrations::MIGRATIONS;
 
-/// The schema, step by step; a step never changes once it was released.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_start.sql")];
+/// The first bytes of every SQLite database.
+const MAGIC: &[u8] = b"SQLite format 3\0";
 
-/// Page cache in KiB: state is read once and then only written.
-const CACHE_KIB: i64 = 1024;
-/// The write-ahead log is cut back to this when it was larger.
-const JOURNAL_BYTES_MAX: i64 = 4 << 20;
+/// How long a foreign reader (an administrator's `sqlite3`) may keep us from the file.
+const LOCK_WAIT: Duration = Duration::from_millis(500);
 
-type Opening<T> = std::result::Result<T, OpenError>;
-
-/// Everything that opening found.
-pub(crate) struct Loaded {
-    pub(crate) connection: Connection,
-    pub(crate) torrents: Vec<LoadedTorrent>,
-    pub(crate) bad: Vec<BadRecord>,
-    pub(crate) was_clean: bool,
-    pub(crate) same_boot: bool,
+/// Why the store cannot be used. The program ends with this; nothing was changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OpenError {
+    /// The file was written by a newer program; it is untouched (rule D5).
+    Newer {
+        /// The version in the file.
+        found: u32,
+        /// The last version this program knows.
+        known: u32,
+    },
+    /// The file is not, or no longer, a store; the text names the file, which is untouched.
+    Unreadable(String),
+    /// The system refused; the text names the file.
+    Io(String),
+    /// No space left to mark the store as in use.
+    Full,
 }
 
-pub(crate) fn open(path: &Path, boot_id: &str) -> Opening<Loaded> {
-    let refuse = |error: rusqlite::Error| refusal(path, &error);
-    check_version(path)?;
-    let connection = reopen(path).map_err(refuse)?;
-    migrate(&connection, path)?;
-    let was_clean = meta(&connection, "closed_cleanly").map_err(refuse)?;
-    let last_boot = meta(&connection, "boot_id").map_err(refuse)?;
-    let was_clean = was_clean.is_none_or(|mark| mark == "yes");
-    if !was_clean {
-        check_whole(&connection, path)?;
+/// What the database held, and the connection to it.
+pub(super) struct Contents {
+    pub(super) conn: Connection,
+    pub(super) torrents: Vec<LoadedTorrent>,
+    pub(super) bad: Vec<BadRecord>,
+    pub(super) was_clean: bool,
+    pub(super) same_boot: bool,
+}
+
+/// The state of the clean-stop mark before this start.
+struct Mark {
+    was_clean: bool,
+    same_boot: bool,
+}
+
+impl OpenError {
+    /// Sorts what SQLite said about the file at `path`.
+    pub(super) fn from_sqlite(path: &Path, error: &rusqlite::Error) -> Self {
+        let path = path.display();
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => Self::Full,
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                Self::Io(format!("{path} is in use by another program"))
+            }
+            // `Unknown` is what SQLite says to a missing table or column.
+            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt | ErrorCode::Unknown)
+            | None => Self::Unreadable(format!("{path} is damaged: {error}")),
+            Some(_) => Self::Io(format!("cannot use {path}: {error}")),
+        }
     }
-    let (torrents, broken) = load(&connection).map_err(refuse)?;
-    set_aside(&connection, &broken).map_err(refuse)?;
-    mark_running(&connection, boot_id).map_err(refuse)?;
-    let bad = known_bad(&connection).map_err(refuse)?;
-    let same_boot = last_boot.is_none_or(|last| last == boot_id);
-    Ok(Loaded { connection, torrents, bad, was_clean, same_boot })
-}
 
-/// A connection with the settings that every one of ours has.
-pub(crate) fn reopen(path: &Path) -> rusqlite::Result<Connection> {
-    let connection = Connection::open(path)?;
-    connection.pragma_update(None, "journal_mode", "WAL")?;
-    connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
-    connection.pragma_update(None, "journal_size_limit", JOURNAL_BYTES_MAX)?;
-    connection.set_prepared_statement_cache_capacity(32);
-    Ok(connection)
-}
-
-/// Refuses a newer file or one that is no database, without touching it (rules D4, D5).
-fn check_version(path: &Path) -> Opening<()> {
-    if !path.exists() {
-        return Ok(());
+    /// What the system said about the file at `path`.
+    pub(super) fn from_io(path: &Path, error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::StorageFull => Self::Full,
+            _ => Self::Io(format!("cannot use {}: {error}", path.display())),
+        }
     }
-    let refuse = |error: rusqlite::Error| refusal(path, &error);
-    let connection =
-        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(refuse)?;
-    let found = version(&connection).map_err(refuse)?;
-    let known = known_version();
-    if found > known { Err(OpenError::Newer { found, known }) } else { Ok(()) }
 }
 
-fn known_version() -> u32 {
-    u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX)
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Newer { found, known } => write!(
+                f,
+                "the state store has version {found}, this program knows up to {known}; \
+                 use the newer program, or the backup it made"
+            ),
+            Self::Unreadable(message) | Self::Io(message) => f.write_str(message),
+            Self::Full => f.write_str("no space left for the state store; free some and try again"),
+        }
+    }
 }
 
-fn version(connection: &Connection) -> rusqlite::Result<u32> {
-    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+impl std::error::Error for OpenError {}
+
+/// Opens or makes the database at `path`, reads all of it and marks it as in use.
+///
+/// # Errors
+/// Every [`OpenError`].
+pub(super) fn open(path: &Path, boot_id: &str) -> Result<Contents, OpenError> {
+    let wrong = |error| OpenError::from_sqlite(path, &error);
+    let is_new = inspect(path)?;
+    let conn = connect(path)?;
+    let found = migrations::version_of(&conn, path, MIGRATIONS.len() as u32)?;
+    configure(&conn).map_err(wrong)?;
+    if is_new {
+        migrations::sync_directory(path).map_err(|error| OpenError::from_io(path, &error))?;
+    }
+    migrations::migrate(&conn, path, found, MIGRATIONS)?;
+    let mark = read_mark(&conn, boot_id).map_err(wrong)?;
+    // A killed process leaves whole pages behind; only a lost kernel or a disk can tear them.
+    if !mark.was_clean && !mark.same_boot {
+        verify(&conn, path)?;
+    }
+    let (torrents, bad) = load_and_mark(&conn, boot_id, &mark).map_err(wrong)?;
+    settle(&conn).map_err(wrong)?;
+    Ok(Contents { conn, torrents, bad, was_clean: mark.was_clean, same_boot: mark.same_boot })
 }
 
-/// Brings an older file up to date, after a copy of it was made (rule D5).
-fn migrate(connection: &Connection, path: &Path) -> Opening<()> {
-    let refuse = |error: rusqlite::Error| refusal(path, &error);
-    let found = version(connection).map_err(refuse)?;
-    if found == known_version() {
-        return Ok(());
+/// Opens a database again that was open before, and trusts it only after a look at every page
+/// (rule D9).
+///
+/// # Errors
+/// As of [`open`].
+pub(super) fn reopen(path: &Path) -> Result<Connection, OpenError> {
+    let wrong = |error| OpenError::from_sqlite(path, &error);
+    if inspect(path)? {
+        return Err(OpenError::Unreadable(format!("{} is gone", path.display())));
     }
-    if found > 0 {
-        copy(connection, &path.with_extension(format!("v{found}-backup"))).map_err(refuse)?;
+    let conn = connect(path)?;
+    migrations::version_of(&conn, path, MIGRATIONS.len() as u32)?;
+    configure(&conn).map_err(wrong)?;
+    verify(&conn, path)?;
+    settle(&conn).map_err(wrong)?;
+    Ok(conn)
+}
+
+/// Writes the clean-stop mark; durable when it returns.
+pub(super) fn mark_clean(conn: &Connection) -> rusqlite::Result<()> {
+    conn.execute("UPDATE meta SET value = 'clean' WHERE key = 'state'", []).map(drop)
+}
+
+/// Looks at the file without SQLite, which would take an empty file for an empty database and
+/// throw away the log beside it. True when there is no database yet.
+fn inspect(path: &Path) -> Result<bool, OpenError> {
+    let io_error = |error: io::Error| OpenError::from_io(path, &error);
+    let mut start = Vec::with_capacity(MAGIC.len());
+    match File::open(path) {
+        Ok(file) => file.take(MAGIC.len() as u64).read_to_end(&mut start).map_err(io_error)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+        Err(error) => return Err(io_error(error)),
+    };
+    if start == MAGIC {
+        return Ok(false);
     }
-    for (step, sql) in MIGRATIONS.iter().enumerate().skip(found as usize) {
-        let sql = format!("BEGIN IMMEDIATE;\n{sql}\nPRAGMA user_version = {};\nCOMMIT;", step + 1);
-        connection.execute_batch(&sql).map_err(refuse)?;
+    if !start.is_empty() {
+        return Err(OpenError::Unreadable(format!("{} is not a database", path.display())));
     }
+    let log = migrations::beside(path, "-wal");
+    if fs::metadata(&log).is_ok_and(|log| log.len() > 0) {
+        let (path, log) = (path.display(), log.display());
+        let message = format!("{path} is missing or empty while its log {log} is there");
+        return Err(OpenError::Unreadable(message));
+    }
+    Ok(true)
+}
+
+/// A connection that changes nothing by itself, not even when it is closed.
+fn connect(path: &Path) -> Result<Connection, OpenError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let attempt = || -> rusqlite::Result<Connection> {
+        let conn = Connection::open_with_flags(path, flags)?;
+        conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        conn.busy_timeout(LOCK_WAIT)?;
+        // One process only, so the index of the log may live in our memory: no `-shm` file,
+        // no memory map that a full disk could turn into a SIGBUS.
+        conn.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+        Ok(conn)
+    };
+    attempt().map_err(|error| OpenError::from_sqlite(path, &error))
+}
+
+/// The settings of a connection that may write.
+fn configure(conn: &Connection) -> rusqlite::Result<()> {
+    // The first two make a commit durable before it is acknowledged (rule D2). Checkpoints are
+    // the writer's, after the answers. Temporary files would need space where there may be none.
+    for (name, value) in [
+        ("synchronous", "FULL"),
+        ("journal_mode", "WAL"),
+        ("wal_autocheckpoint", "0"),
+        ("journal_size_limit", "8388608"),
+        ("cache_size", "-1024"),
+        ("temp_store", "MEMORY"),
+    ] {
+        conn.pragma_update(None, name, value)?;
+    }
+    conn.set_prepared_statement_cache_capacity(32);
     Ok(())
 }
 
-fn copy(connection: &Connection, to: &PathBuf) -> rusqlite::Result<()> {
-    let mut target = Connection::open(to)?;
-    let backup = rusqlite::backup::Backup::new(connection, &mut target)?;
-    backup.run_to_completion(1024, std::time::Duration::ZERO, None)
+/// Gives back the memory of a long read, and lets a close tidy up the log.
+fn settle(conn: &Connection) -> rusqlite::Result<()> {
+    conn.flush_prepared_statement_cache();
+    conn.execute_batch("PRAGMA shrink_memory")?;
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).map(drop)
 }
 
-/// After an unclean end: is the file as a whole in order?
-fn check_whole(connection: &Connection, path: &Path) -> Opening<()> {
-    let verdict: String = connection
-        .pragma_query_value(None, "quick_check", |row| row.get(0))
-        .map_err(|error| refusal(path, &error))?;
+/// Looks at the structure of every page.
+fn verify(conn: &Connection, path: &Path) -> Result<(), OpenError> {
+    let verdict: String = conn
+        .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+        .map_err(|error| OpenError::from_sqlite(path, &error))?;
     if verdict == "ok" {
         return Ok(());
     }
-    Err(OpenError::Unreadable(format!("`{}` is damaged: {verdict}", path.display())))
+    Err(OpenError::Unreadable(format!("{} is damaged: {verdict}", path.display())))
 }
 
-fn meta(connection: &Connection, key: &str) -> rusqlite::Result<Option<String>> {
-    let sql = "SELECT value FROM meta WHERE key = ?1";
-    connection.query_row(sql, [key], |row| row.get(0)).optional()
-}
-
-fn mark_running(connection: &Connection, boot_id: &str) -> rusqlite::Result<()> {
-    connection
-        .execute(
-            "INSERT OR REPLACE INTO meta VALUES ('closed_cleanly', 'no'), ('boot_id', ?1)",
-            [boot_id],
-        )
-        .map(drop)
-}
-
-/// A torrent of which at least one record is damaged.
-struct Broken {
-    id: Vec<u8>,
-    reason: String,
-}
-
-fn load(connection: &Connection) -> rusqlite::Result<(Vec<LoadedTorrent>, Vec<Broken>)> {
-    let mut query = connection.prepare(
-        "SELECT t.id, t.added_at, t.removal, t.record, r.record, m.record
-         FROM torrents t LEFT JOIN resume r ON r.id = t.id LEFT JOIN metadata m ON m.id = t.id
-         ORDER BY t.added_at, t.rowid",
-    )?;
-    let (mut torrents, mut broken) = (Vec::new(), Vec::new());
-    let mut found = query.query([])?;
-    while let Some(row) = found.next()? {
-        match read(row)? {
-            Ok(torrent) => torrents.push(torrent),
-            Err(reason) => broken.push(Broken { id: row.get(0)?, reason }),
-        }
+/// Anything but the exact mark counts as unclean; a new database has nothing to be in doubt of.
+fn read_mark(conn: &Connection, boot_id: &str) -> rusqlite::Result<Mark> {
+    let mut query = conn.prepare("SELECT value FROM meta WHERE key = ?1")?;
+    let mut value = |key| query.query_row([key], |row| row.get::<_, String>(0)).optional();
+    let (state, boot) = (value("state")?, value("boot_id")?);
+    if state.is_none() && boot.is_none() {
+        return Ok(Mark { was_clean: true, same_boot: true });
     }
-    Ok((torrents, broken))
+    Ok(Mark {
+        was_clean: state.as_deref() == Some("clean"),
+        same_boot: boot.as_deref() == Some(boot_id),
+    })
 }
 
-/// One row; the inner error says what is damaged.
-fn read(row: &Row<'_>) -> rusqlite::Result<Result<LoadedTorrent, String>> {
-    let id = row.get_ref(0)?.as_blob().ok().and_then(|id| id.try_into().ok());
-    let (added_at, removal): (i64, i64) = (row.get(1)?, row.get(2)?);
-    let facts = row.get_ref(3)?.as_blob_or_null().ok().flatten().unwrap_or_default();
-    let resume = row.get_ref(4)?.as_blob_or_null().ok().flatten().unwrap_or_default();
-    let metadata = row.get_ref(5)?.as_blob_or_null().ok().flatten();
-    let read = || {
-        let id: [u8; 20] = id.ok_or("its id is no info-hash")?;
-        let facts = Facts::open(facts).map_err(|why| format!("torrent record: {why}"))?;
-        let resume = record::open(resume).map_err(|why| format!("resume record: {why}"))?;
-        let (head, resume) =
-            resume.split_at_checked(RESUME_HEAD_BYTES).ok_or("the resume record is cut off")?;
-        let metadata = metadata.map(record::open).transpose();
-        let metadata = metadata.map_err(|why| format!("metadata record: {why}"))?;
-        Ok(LoadedTorrent {
-            id: TorrentId(id),
-            v2: facts.v2(),
-            name: facts.name.clone(),
-            save_path: facts.save_path.clone(),
-            resume: resume.to_vec(),
-            metadata_file: metadata.map(<[u8]>::to_vec),
-            added_at,
-            options: facts.options(),
-            removal: rows::removal_of(removal),
-            payload_synced: head[0] == 1,
-            claimed_pieces: u32::from_le_bytes([head[1], head[2], head[3], head[4]]),
-        })
-    };
-    Ok(read())
-}
-
-/// Keeps a damaged torrent's bytes apart from the good ones (rule D4).
-fn set_aside(connection: &Connection, broken: &[Broken]) -> rusqlite::Result<()> {
-    for Broken { id, reason } in broken {
-        let hex: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
-        let transaction = connection.unchecked_transaction()?;
-        transaction.execute(
-            "INSERT INTO bad_records
-             SELECT ?2, ?3, ?4, t.record, r.record, m.record
-             FROM torrents t LEFT JOIN resume r ON r.id = t.id LEFT JOIN metadata m ON m.id = t.id
-             WHERE t.id = ?1",
-            params![id, hex, unix_now(), reason],
-        )?;
-        for table in ["torrents", "resume", "metadata"] {
-            transaction.execute(&format!("DELETE FROM {table} WHERE id = ?1"), [id])?;
-        }
-        transaction.commit()?;
+/// Reads all, moves damaged records aside and marks the store as in use, in one transaction.
+fn load_and_mark(
+    conn: &Connection,
+    boot_id: &str,
+    mark: &Mark,
+) -> rusqlite::Result<(Vec<LoadedTorrent>, Vec<BadRecord>)> {
+    let transaction = conn.unchecked_transaction()?;
+    let loaded = load::load(&transaction, boot_id)?;
+    if mark.was_clean || !mark.same_boot {
+        let mut put = transaction.prepare("INSERT OR REPLACE INTO meta VALUES (?1, ?2)")?;
+        put.execute(["state", "running"])?;
+        put.execute(["boot_id", boot_id])?;
     }
-    Ok(())
-}
-
-/// Everything that was ever set aside and is not removed since.
-fn known_bad(connection: &Connection) -> rusqlite::Result<Vec<BadRecord>> {
-    let mut query = connection.prepare("SELECT id, reason, torrent FROM bad_records")?;
-    let rows = query.query_map([], |row| {
-        let sealed: Option<Vec<u8>> = row.get(2)?;
-        let facts = sealed.and_then(|sealed| Facts::open(&sealed).ok());
-        let (name, save_path) =
-            facts.map_or_else(Default::default, |facts| (facts.name, facts.save_path));
-        Ok(BadRecord { id_text: row.get(0)?, reason: row.get(1)?, name, save_path })
-    })?;
-    rows.collect()
-}
-
-fn unix_now() -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    now.map_or(0, |now| i64::try_from(now.as_secs()).unwrap_or(i64::MAX))
-}
-
-fn refusal(path: &Path, error: &rusqlite::Error) -> OpenError {
-    match error.sqlite_error_code() {
-        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
-            OpenError::Unreadable(format!("`{}`: {error}", path.display()))
-        }
-        Some(ErrorCode::DiskFull) => OpenError::Full,
-        _ => OpenError::Io(format!("`{}`: {error}", path.display())),
-    }
+    transaction.commit()?;
+    Ok(loaded)
 }

@@ -1,276 +1,344 @@
-//! The store against a real file: what was acknowledged is there, whatever happens.
+//! The store from outside: what the rules promise, on real files in directories that vanish.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+mod crash;
+mod damage;
+mod disk;
+mod model;
 
-use proptest::prelude::*;
-use rusqlite::Connection;
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::mpsc as std_mpsc;
 
+use tempfile::TempDir;
+
+use super::*;
 use crate::domain::error::ErrorKind;
-use crate::domain::hash::TorrentId;
-use crate::store::LoadedTorrent;
-use crate::store::NewTorrent;
-use crate::store::OpenError;
-use crate::store::Opened;
-use crate::store::Removal;
-use crate::store::ResumeRecord;
-use crate::store::Store;
-use crate::store::TorrentOptions;
+use crate::domain::hash::Sha256Hash;
 
-fn torrent(byte: u8) -> NewTorrent {
+/// A directory with a database file in it, and a runtime to wait with.
+struct Room {
+    dir: TempDir,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Room {
+    fn new() -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        Self { dir: TempDir::new().unwrap(), runtime }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.dir.path().join("cove.db")
+    }
+
+    fn open(&self) -> Opened {
+        Store::open(&self.path(), "boot-1").unwrap()
+    }
+
+    fn wait<T>(&self, what: impl Future<Output = T>) -> T {
+        self.runtime.block_on(what)
+    }
+
+    /// Opens, has `fill` change things, closes.
+    fn fill<F: Future<Output = ()>>(&self, fill: impl FnOnce(Store) -> F) {
+        let store = self.open().store;
+        self.wait(fill(store.clone()));
+        self.wait(store.close(true)).unwrap();
+    }
+
+    /// The closed database, without the store.
+    fn sql(&self) -> Connection {
+        Connection::open(self.path()).unwrap()
+    }
+}
+
+fn id(number: u32) -> TorrentId {
+    let mut bytes = [7; 20];
+    bytes[..4].copy_from_slice(&number.to_be_bytes());
+    TorrentId(bytes)
+}
+
+fn torrent(number: u32) -> NewTorrent {
     NewTorrent {
-        id: TorrentId([byte; 20]),
-        v2: None,
-        name: format!("name-{byte}"),
-        save_path: "/srv/dl".into(),
-        resume: vec![byte; 100],
-        metadata_file: Some(vec![byte; 1000]),
-        added_at: i64::from(byte),
-        options: TorrentOptions::default(),
+        id: id(number),
+        v2: number.is_multiple_of(2).then_some(Sha256Hash([number as u8; 32])),
+        name: format!("name-{number}"),
+        save_path: format!("/downloads/{number}"),
+        resume: format!("resume-{number}").into_bytes(),
+        metadata_file: number.is_multiple_of(3).then(|| format!("metadata-{number}").into_bytes()),
+        added_at: 1_000 + i64::from(number),
+        options: TorrentOptions { session: "default".into(), ..TorrentOptions::default() },
     }
 }
 
-fn resume(byte: u8, resume: &[u8]) -> ResumeRecord {
+fn resume(number: u32, text: &str) -> ResumeRecord {
     ResumeRecord {
-        id: TorrentId([byte; 20]),
-        resume: resume.to_vec(),
+        id: id(number),
+        resume: text.into(),
         metadata_file: None,
-        name: format!("name-{byte}"),
-        save_path: "/srv/dl".into(),
+        name: format!("name-{number}"),
+        save_path: format!("/downloads/{number}"),
         payload_synced: true,
-        claimed_pieces: 7,
+        claimed_pieces: 1,
     }
 }
 
-fn open(path: &Path) -> Opened {
-    Store::open(path, "boot-1").unwrap()
-}
-
-fn ids(opened: &Opened) -> Vec<u8> {
-    opened.torrents.iter().map(|torrent| torrent.id.0[0]).collect()
-}
-
-fn block_on<T>(work: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
-}
-
-/// Rules D1, D2: answered means durable, without any closing.
-#[tokio::test]
-async fn what_was_answered_is_there_without_closing() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("state.db");
-    let first = open(&path);
-    assert!(first.was_clean && first.same_boot);
-    for byte in [3, 1, 2] {
-        first.store.add_torrent(torrent(byte)).await.unwrap();
-    }
-    first.store.save_resume(resume(1, b"later")).await.unwrap();
-    let options = TorrentOptions { is_stopped: true, ..TorrentOptions::default() };
-    first.store.save_options(TorrentId([2; 20]), options.clone()).await.unwrap();
-    first.store.set_setting("key", Some("value")).await.unwrap();
-    first.store.add_counter("completed", 2).await.unwrap();
-    first.store.add_counter("completed", 3).await.unwrap();
-    // A copy of the file and its log is what a kill would leave.
-    let copy = tempfile::tempdir().unwrap();
-    for name in ["state.db", "state.db-wal"] {
-        std::fs::copy(directory.path().join(name), copy.path().join(name)).unwrap();
-    }
-    let second = Store::open(&copy.path().join("state.db"), "boot-2").unwrap();
-    assert!(!second.was_clean && !second.same_boot);
-    assert_eq!(ids(&second), [1, 2, 3]);
-    let first_torrent: &LoadedTorrent = &second.torrents[0];
-    assert_eq!((&first_torrent.resume[..], first_torrent.claimed_pieces), (&b"later"[..], 7));
-    assert_eq!(first_torrent.metadata_file.as_deref(), Some(&[1; 1000][..]));
-    assert_eq!(second.torrents[1].options, options);
-    assert_eq!(second.store.setting("key").await.unwrap().as_deref(), Some("value"));
-    assert_eq!(second.store.counters().await.unwrap(), [("completed".to_owned(), 5)]);
-}
-
-#[tokio::test]
-async fn a_clean_end_is_remembered_and_a_torrent_is_added_once() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("state.db");
-    let first = open(&path);
-    first.store.add_torrent(torrent(1)).await.unwrap();
-    let again = first.store.add_torrent(torrent(1)).await.unwrap_err();
-    assert_eq!(again.kind(), ErrorKind::Conflict);
-    first.store.close(true).await.unwrap();
-    let late = first.store.add_torrent(torrent(2)).await.unwrap_err();
-    assert_eq!(late.kind(), ErrorKind::Busy);
-    assert!(open(&path).was_clean);
-    assert!(!open(&path).was_clean);
-}
-
-/// Rule D19: a removal that was begun is known after a crash, and late progress changes nothing.
-#[tokio::test]
-async fn a_removal_survives_and_ends() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("state.db");
-    let first = open(&path);
-    first.store.add_torrent(torrent(1)).await.unwrap();
-    first.store.begin_removal(TorrentId([1; 20]), true).await.unwrap();
-    first.store.save_resume(resume(1, b"late")).await.unwrap();
-    let second = open(&path);
-    assert_eq!(second.torrents[0].removal, Removal::WithData);
-    assert_eq!(second.torrents[0].resume, vec![1; 100]);
-    second.store.finish_removal(TorrentId([1; 20])).await.unwrap();
-    second.store.save_resume(resume(1, b"later")).await.unwrap();
-    assert!(open(&path).torrents.is_empty());
-}
-
-/// Rule D4: one damaged record is kept aside and told, the others load.
-#[tokio::test]
-async fn a_damaged_record_is_set_aside() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("state.db");
-    let first = open(&path);
-    for byte in [1, 2] {
-        first.store.add_torrent(torrent(byte)).await.unwrap();
-    }
-    first.store.close(true).await.unwrap();
-    let raw = Connection::open(&path).unwrap();
-    let damage = "UPDATE resume SET record = x'0102030405' WHERE id = ?1";
-    assert_eq!(raw.execute(damage, [[1u8; 20]]).unwrap(), 1);
-    drop(raw);
-    for _ in 0..2 {
-        let opened = open(&path);
-        assert_eq!(ids(&opened), [2]);
-        let [bad] = &opened.bad[..] else { panic!("{:?}", opened.bad) };
-        assert_eq!((&bad.id_text[..], &bad.name[..]), (&"01".repeat(20)[..], "name-1"));
-        assert!(bad.reason.contains("resume record"), "{}", bad.reason);
-    }
-    let opened = open(&path);
-    opened.store.finish_removal(TorrentId([1; 20])).await.unwrap();
-    assert!(open(&path).bad.is_empty());
-}
-
-/// Rules D4, D5: a newer file and one that is no database are refused and untouched.
-#[test]
-fn what_cannot_be_read_is_refused_and_untouched() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("state.db");
-    let garbage = vec![0x5a; 10_000];
-    std::fs::write(&path, &garbage).unwrap();
-    let refused = Store::open(&path, "boot").err().unwrap();
-    assert!(
-        matches!(&refused, OpenError::Unreadable(why) if why.contains("state.db")),
-        "{refused}"
-    );
-    assert_eq!(std::fs::read(&path).unwrap(), garbage);
-    let newer = directory.path().join("newer.db");
-    drop(open(&newer));
-    let raw = Connection::open(&newer).unwrap();
-    raw.pragma_update(None, "user_version", 99).unwrap();
-    drop(raw);
-    let refused = Store::open(&newer, "boot").err().unwrap();
-    assert_eq!(refused, OpenError::Newer { found: 99, known: 1 });
-}
-
-/// Rule D7: without space a change is refused as a whole, and what was there stays.
-#[tokio::test]
-async fn a_full_disk_refuses_the_change_and_keeps_the_rest() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("state.db");
-    let opened = open(&path);
-    opened.store.add_torrent(torrent(1)).await.unwrap();
-    let limit = |pages: i64| {
-        opened.store.change(move |on| {
-            on.pragma_update(None, "max_page_count", pages).map_err(|e| super::writer::failed(&e))
-        })
+/// Has all `changes` made in one batch, in their order, and returns their outcomes.
+///
+/// The thread is kept busy with a change that waits, until all others are in the queue.
+async fn together<F>(store: &Store, changes: Vec<F>) -> Vec<Result<()>>
+where
+    F: Future<Output = Result<()>> + Send + 'static,
+{
+    let (started, has_started) = std_mpsc::channel();
+    let (release, released) = std_mpsc::channel::<()>();
+    let holder = store.clone();
+    let wait = move |_: &Connection| {
+        let _ = started.send(());
+        let _ = released.recv();
+        Ok(())
     };
-    limit(1).await.unwrap();
-    let mut large = torrent(2);
-    large.metadata_file = Some(vec![1; 1 << 20]);
-    let refused = opened.store.add_torrent(large).await.unwrap_err();
-    assert_eq!(refused.kind(), ErrorKind::StorageFull);
-    limit(1_000_000).await.unwrap();
-    opened.store.add_torrent(torrent(3)).await.unwrap();
-    assert_eq!(ids(&open(&path)), [1, 3]);
-}
-
-/// Many at once share commits, and each is answered for itself.
-#[tokio::test(flavor = "multi_thread")]
-async fn many_changes_at_once_are_all_there() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("state.db");
-    let store = open(&path).store;
-    let tasks: Vec<_> = (0..200)
-        .map(|byte| {
-            let store = store.clone();
-            // Every torrent twice: one of each pair is refused.
-            tokio::spawn(async move { store.add_torrent(torrent(byte / 2)).await.is_ok() })
-        })
-        .collect();
-    let mut added = 0;
+    let holding = tokio::spawn(async move { holder.change(0, wait).await });
+    while has_started.try_recv().is_err() {
+        tokio::task::yield_now().await;
+    }
+    let count = changes.len();
+    let tasks: Vec<_> = changes.into_iter().map(tokio::spawn).collect();
+    while store.queue.capacity() > QUEUE_CHANGES_MAX - count {
+        tokio::task::yield_now().await;
+    }
+    drop(release);
+    holding.await.unwrap().unwrap();
+    let mut outcomes = Vec::new();
     for task in tasks {
-        added += usize::from(task.await.unwrap());
+        outcomes.push(task.await.unwrap());
     }
-    assert_eq!(added, 100);
-    assert_eq!(open(&path).torrents.len(), 100);
+    outcomes
 }
 
-#[derive(Clone, Debug)]
-enum Step {
-    Add(u8),
-    Save(u8, Vec<u8>),
-    Begin(u8),
-    Finish(u8),
-    Reopen,
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    let byte = 0u8..6;
-    prop_oneof![
-        byte.clone().prop_map(Step::Add),
-        (byte.clone(), proptest::collection::vec(any::<u8>(), 0..50))
-            .prop_map(|(byte, resume)| Step::Save(byte, resume)),
-        byte.clone().prop_map(Step::Begin),
-        byte.prop_map(Step::Finish),
-        Just(Step::Reopen),
-    ]
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(32))]
-
-    /// Whatever is done in whatever order, the file holds what a simple map would.
-    #[test]
-    fn the_file_equals_a_simple_model(steps in proptest::collection::vec(step(), 0..40)) {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("state.db");
-        let mut store = open(&path).store;
-        let mut model: BTreeMap<u8, (Vec<u8>, bool)> = BTreeMap::new();
-        for step in steps {
-            match step {
-                Step::Add(byte) => {
-                    let added = block_on(store.add_torrent(torrent(byte))).is_ok();
-                    prop_assert_eq!(added, !model.contains_key(&byte));
-                    model.entry(byte).or_insert((vec![byte; 100], false));
-                }
-                Step::Save(byte, bytes) => {
-                    block_on(store.save_resume(resume(byte, &bytes))).unwrap();
-                    if let Some((kept, false)) = model.get_mut(&byte) {
-                        *kept = bytes;
-                    }
-                }
-                Step::Begin(byte) => {
-                    block_on(store.begin_removal(TorrentId([byte; 20]), false)).unwrap();
-                    if let Some(entry) = model.get_mut(&byte) {
-                        entry.1 = true;
-                    }
-                }
-                Step::Finish(byte) => {
-                    block_on(store.finish_removal(TorrentId([byte; 20]))).unwrap();
-                    model.remove(&byte);
-                }
-                Step::Reopen => store = open(&path).store,
-            }
+/// Rules D1, D2: what was acknowledged is there, whole, in order, also without a clean stop.
+#[test]
+fn everything_comes_back_in_the_order_of_adding() {
+    let room = Room::new();
+    let opened = room.open();
+    assert!(opened.torrents.is_empty() && opened.bad.is_empty());
+    room.wait(async {
+        for number in [3, 1, 2] {
+            opened.store.add_torrent(torrent(number)).await.unwrap();
         }
-        let found: BTreeMap<u8, (Vec<u8>, bool)> = open(&path)
-            .torrents
-            .into_iter()
-            .map(|t| (t.id.0[0], (t.resume, t.removal != Removal::Not)))
-            .collect();
-        prop_assert_eq!(found, model);
+        opened.store.set_setting("theme", Some("dark")).await.unwrap();
+        opened.store.add_counter("completed", 2).await.unwrap();
+        opened.store.add_counter("completed", i64::MAX).await.unwrap();
+    });
+    drop(opened);
+
+    let opened = room.open();
+    assert!(!opened.was_clean && opened.same_boot);
+    let names: Vec<_> = opened.torrents.iter().map(|torrent| torrent.name.as_str()).collect();
+    assert_eq!(names, ["name-3", "name-1", "name-2"]);
+    let (kept, new) = (&opened.torrents[2], torrent(2));
+    assert_eq!((kept.id, kept.v2, kept.added_at), (new.id, new.v2, new.added_at));
+    assert_eq!((&kept.resume, &kept.metadata_file), (&new.resume, &new.metadata_file));
+    assert_eq!((&kept.save_path, &kept.options), (&new.save_path, &new.options));
+    assert_eq!(opened.torrents[0].metadata_file.as_deref(), Some(&b"metadata-3"[..]));
+    let store = opened.store;
+    assert_eq!(room.wait(store.setting("theme")).unwrap().as_deref(), Some("dark"));
+    assert_eq!(room.wait(store.setting("other")).unwrap(), None);
+    assert_eq!(room.wait(store.counters()).unwrap(), [("completed".to_owned(), i64::MAX)]);
+    assert_eq!(room.wait(store.add_torrent(torrent(1))).unwrap_err().kind(), ErrorKind::Conflict);
+}
+
+/// Rule D1: options and resume data are replaced, the metadata is written once.
+#[test]
+fn later_records_replace_earlier_ones() {
+    let room = Room::new();
+    let options = TorrentOptions {
+        session: "hidden".into(),
+        is_stopped: true,
+        anon_hops: u32::MAX,
+        safe_seeding: true,
+        completed_dir: "/done".into(),
+        made_here: true,
+    };
+    room.fill(async |store| {
+        store.add_torrent(torrent(1)).await.unwrap();
+        store.save_options(id(1), options.clone()).await.unwrap();
+        for (text, file) in [("a", None), ("b", Some("first")), ("c", Some("second")), ("d", None)]
+        {
+            let metadata_file = file.map(|file: &str| file.into());
+            let record = ResumeRecord { metadata_file, ..resume(1, text) };
+            store.save_resume(record).await.unwrap();
+        }
+        store.save_resume(resume(9, "of a torrent that is gone")).await.unwrap();
+        let missing = store.save_options(id(9), options.clone()).await.unwrap_err();
+        assert_eq!(missing.kind(), ErrorKind::NotFound);
+    });
+
+    let torrents = room.open().torrents;
+    assert_eq!(torrents.len(), 1);
+    assert_eq!((&torrents[0].options, &torrents[0].resume[..]), (&options, &b"d"[..]));
+    assert_eq!(torrents[0].metadata_file.as_deref(), Some(&b"first"[..]));
+}
+
+/// Rule D19: a begun removal is there after a crash, and takes no more resume data; a finished one
+/// leaves no row behind.
+#[test]
+fn a_removal_is_remembered_until_it_is_finished() {
+    let room = Room::new();
+    let store = room.open().store;
+    room.wait(async {
+        for number in 1..=3 {
+            store.add_torrent(torrent(number)).await.unwrap();
+        }
+        store.begin_removal(id(1), false).await.unwrap();
+        store.begin_removal(id(3), true).await.unwrap();
+        store.save_resume(resume(3, "too late")).await.unwrap();
+        let again = store.add_torrent(torrent(3)).await.unwrap_err();
+        assert_eq!(again.kind(), ErrorKind::Conflict);
+        let missing = store.begin_removal(id(9), true).await.unwrap_err();
+        assert_eq!(missing.kind(), ErrorKind::NotFound);
+    });
+    drop(store);
+
+    let opened = room.open();
+    let removals: Vec<_> = opened.torrents.iter().map(|torrent| torrent.removal).collect();
+    assert_eq!(removals, [Removal::KeepData, Removal::Not, Removal::WithData]);
+    assert_eq!(opened.torrents[2].resume, b"resume-3");
+    room.wait(async {
+        opened.store.finish_removal(id(3)).await.unwrap();
+        opened.store.finish_removal(id(3)).await.unwrap();
+        opened.store.close(true).await.unwrap();
+    });
+    for table in ["torrents", "resumes", "metadata"] {
+        let sql = format!("SELECT count(*) FROM {table} WHERE number = 3");
+        assert_eq!(room.sql().query_row(&sql, [], |row| row.get::<_, i64>(0)).unwrap(), 0);
     }
+    assert_eq!(room.open().torrents.len(), 2);
+}
+
+/// Rule D3: the mark tells a stop in order from a crash, and a crash from a power loss.
+#[test]
+fn the_mark_tells_how_the_last_process_ended() {
+    let room = Room::new();
+    let open = |boot| Store::open(&room.path(), boot).unwrap();
+    let ended = |opened: &Opened| (opened.was_clean, opened.same_boot);
+
+    let first = open("boot-1");
+    assert_eq!(ended(&first), (true, true));
+    room.wait(first.store.close(true)).unwrap();
+    let second = open("boot-2");
+    assert_eq!(ended(&second), (true, false));
+    room.wait(second.store.close(false)).unwrap();
+    let third = open("boot-2");
+    assert_eq!(ended(&third), (false, true));
+    drop(third);
+    assert_eq!(ended(&open("boot-3")), (false, false));
+    assert_eq!(ended(&open("boot-3")), (false, true));
+}
+
+/// Rule D3: claims without an fsync stay in doubt after a power loss, over a crash in between,
+/// until resume data is saved again.
+#[test]
+fn claims_stay_in_doubt_until_they_are_saved_again() {
+    let room = Room::new();
+    let open = |boot| Store::open(&room.path(), boot).unwrap();
+    let in_doubt = |opened: &Opened| -> Vec<_> {
+        opened.torrents.iter().map(|torrent| torrent.claims_in_doubt).collect()
+    };
+    let store = open("boot-1").store;
+    room.wait(async {
+        store.add_torrent(torrent(1)).await.unwrap();
+        store.add_torrent(torrent(2)).await.unwrap();
+        let unsynced = ResumeRecord { payload_synced: false, ..resume(1, "claims") };
+        store.save_resume(unsynced).await.unwrap();
+        store.save_resume(resume(2, "claims")).await.unwrap();
+    });
+    drop(store);
+
+    assert_eq!(in_doubt(&open("boot-1")), [false, false]);
+    assert_eq!(in_doubt(&open("boot-2")), [true, false]);
+    let opened = open("boot-2");
+    assert_eq!(in_doubt(&opened), [true, false]);
+    room.wait(opened.store.save_resume(resume(1, "checked"))).unwrap();
+    drop(opened);
+    assert_eq!(in_doubt(&open("boot-3")), [false, false]);
+}
+
+/// Rule D2: changes that wait together are durable together, with one commit.
+#[test]
+fn changes_of_64_tasks_share_one_commit() {
+    let room = Room::new();
+    let store = room.open().store;
+    let before = commits_in_log(&room);
+    let adds = (0..64).map(|number| {
+        let store = store.clone();
+        async move { store.add_torrent(torrent(number)).await }
+    });
+    let outcomes = room.wait(together(&store, adds.collect()));
+
+    assert!(outcomes.iter().all(Result::is_ok));
+    assert_eq!(commits_in_log(&room), before + 1);
+    drop(store);
+    assert_eq!(room.open().torrents.len(), 64);
+}
+
+/// Rule D7: a refused change leaves nothing behind and does not touch its neighbours.
+#[test]
+fn a_refused_change_spares_its_neighbours() {
+    let room = Room::new();
+    let store = room.open().store;
+    let adds = [1, 1, 2].map(|number| {
+        let store = store.clone();
+        async move { store.add_torrent(torrent(number)).await }
+    });
+    let outcomes = room.wait(together(&store, adds.into()));
+
+    let kinds: Vec<_> =
+        outcomes.iter().map(|outcome| outcome.as_ref().err().map(Error::kind)).collect();
+    assert_eq!(kinds, [None, Some(ErrorKind::Conflict), None]);
+    drop(store);
+    assert_eq!(room.open().torrents.len(), 2);
+}
+
+/// Rule D16: a close makes what came before it, later changes fail and do not hang.
+#[test]
+fn a_closed_store_refuses_changes() {
+    let room = Room::new();
+    let store = room.open().store;
+    room.wait(async {
+        store.add_torrent(torrent(1)).await.unwrap();
+        store.close(true).await.unwrap();
+        let refused = store.add_torrent(torrent(2)).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Internal);
+        assert!(store.close(true).await.is_err());
+    });
+    assert!(!migrations::beside(&room.path(), "-wal").exists());
+    assert_eq!(room.open().torrents.len(), 1);
+}
+
+/// The periodic save must not write the `.torrent` file again and again, nor let the log grow.
+#[test]
+fn saves_of_resume_data_leave_the_metadata_alone() {
+    let room = Room::new();
+    let store = room.open().store;
+    room.wait(async {
+        let metadata_file = Some(vec![1; 2 << 20]);
+        store.add_torrent(NewTorrent { metadata_file, ..torrent(1) }).await.unwrap();
+        for round in 0..100 {
+            store.save_resume(resume(1, &round.to_string())).await.unwrap();
+        }
+    });
+    let log = std::fs::metadata(migrations::beside(&room.path(), "-wal")).unwrap().len();
+    assert!(log < 4 << 20, "{log} bytes");
+}
+
+/// Frames of the write-ahead log that end a transaction, as the file format describes them.
+fn commits_in_log(room: &Room) -> usize {
+    let log = std::fs::read(migrations::beside(&room.path(), "-wal")).unwrap();
+    let (header, frames) = log.split_at(32);
+    frames
+        .chunks(24 + 4096)
+        .take_while(|frame| frame[8..16] == header[16..24])
+        .filter(|frame| frame[4..8] != [0; 4])
+        .count()
 }

@@ -166,14 +166,14 @@ pub(crate) fn foreign(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/foreign").join(name)
 }
 
-/// The Python that has the libtorrent wheel: `COVE_TEST_PYTHON`, that of `.venv`, or the shell's.
+/// The Python that has the libtorrent wheel: `TEST_PYTHON`, that of `.venv`, or the shell's.
 pub(crate) fn python() -> Option<PathBuf> {
     static FOUND: OnceLock<Option<PathBuf>> = OnceLock::new();
     FOUND.get_or_init(search_python).clone()
 }
 
 fn search_python() -> Option<PathBuf> {
-    let named = std::env::var_os("COVE_TEST_PYTHON").map(PathBuf::from);
+    let named = std::env::var_os("TEST_PYTHON").map(PathBuf::from);
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join(".venv/bin/python");
     let candidates = named.into_iter().chain([own, PathBuf::from("python3")]);
     candidates.into_iter().find(|python| {

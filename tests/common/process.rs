@@ -45,10 +45,10 @@ impl Drop for Process {
 
 /// Says that a test, or a part of one, is not done for want of something.
 ///
-/// Written past the test harness, which would swallow it. With `COVE_TEST_REQUIRE=1` a `tool`
+/// Written past the test harness, which would swallow it. With `TEST_REQUIRE=1` a `tool`
 /// that is lacking is a failure; what needs root or the kernel's leave never is.
 pub(crate) fn skip(what: &str, lacking: &str, is_tool: bool) {
-    let required = std::env::var_os("COVE_TEST_REQUIRE").is_some_and(|value| value == "1");
+    let required = std::env::var_os("TEST_REQUIRE").is_some_and(|value| value == "1");
     assert!(!(is_tool && required), "{what} needs {lacking}: run scripts/setup.sh test");
     let _ = writeln!(std::io::stderr(), "\nskipped: {what}: needs {lacking}");
 }

@@ -97,13 +97,16 @@ impl<'a> Recipe<'a> {
 }
 
 impl Torrent {
-    /// A magnet link, with peers to ask if there are any (`x.pe`).
-    pub(crate) fn magnet(&self, peers: &[String]) -> String {
-        let mut link = format!("magnet:?xt=urn:btih:{}", self.hash);
-        for peer in peers {
-            link.push_str(&format!("&x.pe={peer}"));
-        }
-        link
+    /// A magnet link without trackers.
+    pub(crate) fn magnet(&self) -> String {
+        format!("magnet:?xt=urn:btih:{}", self.hash)
+    }
+
+    /// A magnet link with a tracker.
+    pub(crate) fn magnet_by(&self, announce: &str) -> String {
+        use percent_encoding::NON_ALPHANUMERIC;
+        let url = percent_encoding::utf8_percent_encode(announce, NON_ALPHANUMERIC);
+        format!("{}&tr={url}", self.magnet())
     }
 
     /// Writes the .torrent into `directory` and tells where.

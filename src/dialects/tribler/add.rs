@@ -16,8 +16,8 @@ use crate::dialects::tribler::wire::Started;
 use crate::domain::error::ErrorKind;
 use crate::http::Call;
 use crate::http::Reply;
-use crate::service::torrents::AddWish;
-use crate::service::torrents::Source;
+use crate::service::adding::AddWish;
+use crate::service::adding::Source;
 
 /// Largest torrent file, in bytes (rules F4, W9).
 const TORRENT_BYTES_MAX: usize = 10 * 1_024 * 1_024;
@@ -104,11 +104,21 @@ fn in_query(call: &Call) -> Result<AddBody, Refusal> {
         anon_hops: hops,
         safe_seeding: flag("safe_seeding")?,
         destination: text("destination"),
-        selected_files: None,
+        selected_files: listed(call.query("selected_files"))?,
         completed_dir: text("completed_dir"),
         auto_managed: flag("auto_managed")?,
         only_metadata: flag("only_metadata")?,
     })
+}
+
+/// Indices as one text with commas.
+fn listed(text: Option<&str>) -> Result<Option<Vec<i64>>, Refusal> {
+    let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
+    let wrong = |_| Refusal::bad("selected_files is a list of indices with commas, such as 0,2");
+    text.split(',')
+        .map(|index| index.trim().parse().map_err(wrong))
+        .collect::<Result<_, _>>()
+        .map(Some)
 }
 
 fn checked(body: AddBody) -> Result<AddWish, Refusal> {

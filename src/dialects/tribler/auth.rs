@@ -16,11 +16,8 @@ pub(super) fn check(auth: &Auth, call: &Call) -> Result<(), Refusal> {
             .filter(|key| !key.is_empty())
             .collect();
     let cookie = call.header("cookie").and_then(cookie_key);
-    let others: Vec<&str> = [call.query("apikey"), call.query("key"), cookie]
-        .into_iter()
-        .flatten()
-        .filter(|key| !key.is_empty())
-        .collect();
+    let in_query = call.query_all("apikey").chain(call.query_all("key"));
+    let others: Vec<&str> = in_query.chain(cookie).filter(|key| !key.is_empty()).collect();
     auth.check(call.peer().ip(), &by_header, &others).map_err(|denied| match denied {
         Denied::Unauthorized => Refusal::handled(401, "Unauthorized access"),
         Denied::TooMany { retry_after_s } => Refusal::TooMany { retry_after_s },

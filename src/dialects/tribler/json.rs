@@ -7,9 +7,6 @@ use serde::Serialize;
 use serde_json::Serializer;
 use serde_json::ser::Formatter;
 
-/// Deepest nesting of a body (rule W9).
-const DEPTH_MAX: usize = 64;
-
 /// Appends `value` to `out`.
 pub(super) fn append(out: &mut Vec<u8>, value: &impl Serialize) {
     // Writing to memory cannot fail, and no wire struct has a fallible field.
@@ -22,25 +19,6 @@ pub(super) fn text(value: &impl Serialize) -> Vec<u8> {
     let mut out = Vec::with_capacity(128);
     append(&mut out, value);
     out
-}
-
-/// Whether a body nests deeper than allowed; looked at before it is parsed.
-pub(super) fn is_too_deep(body: &[u8]) -> bool {
-    let (mut depth, mut is_text, mut is_escaped) = (0_usize, false, false);
-    for byte in body {
-        match byte {
-            _ if is_escaped => is_escaped = false,
-            b'\\' if is_text => is_escaped = true,
-            b'"' => is_text = !is_text,
-            b'[' | b'{' if !is_text => depth += 1,
-            b']' | b'}' if !is_text => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        if depth > DEPTH_MAX {
-            return true;
-        }
-    }
-    false
 }
 
 struct Spaced;
@@ -107,15 +85,5 @@ mod tests {
             (0..0x3000).chain(0x1_f000..0x1_f100).filter_map(char::from_u32).collect();
         let read: String = serde_json::from_slice(&text(&all)).unwrap();
         assert_eq!(read, all);
-    }
-
-    /// Rule W9.
-    #[test]
-    fn w9_depth_is_counted_outside_of_texts() {
-        assert!(!is_too_deep(&[b"[".repeat(64), b"]".repeat(64)].concat()));
-        assert!(is_too_deep(&b"[".repeat(65)));
-        assert!(is_too_deep(&br#"{"a":"#.repeat(100_000)));
-        assert!(!is_too_deep(format!("\"\\\"{}\"", "[".repeat(99)).as_bytes()));
-        assert!(!is_too_deep(&b"[],".repeat(1_000)));
     }
 }

@@ -396,25 +396,4 @@ mod tests {
         assert_eq!(quoted("can't"), "\"can't\"");
         assert_eq!(quoted("a'b\"c\\\n\u{1}"), "'a\\'b\"c\\\\\\n\\x01'");
     }
-
-    #[test]
-    fn bench_rows() {
-        let t = torrent(running());
-        let options = TorrentOptions::default();
-        let facts = SessionFacts::default();
-        for _ in 0..3 {
-            let begin = std::time::Instant::now();
-            let mut out = Vec::with_capacity(8 << 20);
-            for _ in 0..5_000 {
-                let around = Around {
-                    generation: Generation::Seven,
-                    facts,
-                    options: &options,
-                    stream: None,
-                };
-                json::append(&mut out, &download(&t, &around));
-            }
-            eprintln!("BENCH 5000 rows {:?} {} bytes", begin.elapsed(), out.len());
-        }
-    }
 }

@@ -1,0 +1,240 @@
+//! Adding a torrent: parse, decide, keep, hand to the engine; in this order, so that an
+//! acknowledged torrent is durable and a refused one leaves nothing behind.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use std::time::SystemTime;
+use std::time::UNIX_EPOCH;
+
+use crate::domain::error::Error;
+use crate::domain::error::ErrorKind;
+use crate::domain::error::Result;
+use crate::domain::hash::AnyHash;
+use crate::domain::hash::TorrentId;
+use crate::domain::metadata::Metadata;
+use crate::domain::remote_tracker::RemoteTracker;
+use crate::domain::torrent::Torrent;
+use crate::engine::AddOptions;
+use crate::engine::Prepared;
+use crate::service::torrents::Torrents;
+use crate::store::NewTorrent;
+use crate::store::TorrentOptions;
+
+/// How long a torrent file may take to parse (rule F4).
+const PARSE_LIMIT: Duration = Duration::from_secs(5);
+/// The priority libtorrent gives a wanted file.
+const WANTED: u8 = 4;
+/// Files a torrent may have (rule F4): how far a selection made before the metadata reaches.
+const FILES_MAX: usize = 100_000;
+
+/// Where a torrent comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A magnet link (BEP 9).
+    Magnet(String),
+    /// The bytes of a .torrent file.
+    File(Vec<u8>),
+}
+
+/// How a torrent is to be added.
+#[derive(Clone, Debug, Default)]
+pub struct AddWish {
+    /// Directory for its files; `None` = `client.download_dir`.
+    pub destination: Option<String>,
+    /// Indices of the wanted files; `None` or empty = all.
+    pub selected_files: Option<Vec<u32>>,
+    /// Relays between us and peers; only 0 exists.
+    pub anon_hops: u32,
+    /// Kept and shown; means something only with hops.
+    pub safe_seeding: bool,
+    /// Whether it starts stopped.
+    pub is_stopped: bool,
+    /// Whether the queue decides when it runs.
+    pub auto_managed: bool,
+    /// Kept and shown.
+    pub completed_dir: Option<String>,
+}
+
+/// What adding came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Added {
+    /// The torrent.
+    pub id: TorrentId,
+    /// False when it was there already; then only its trackers were merged.
+    pub is_new: bool,
+}
+
+impl Torrents {
+    /// Adds a torrent and answers when it is durable and the engine has it. A torrent that is
+    /// there already only gets the new trackers, unless it is private (rule F10).
+    ///
+    /// # Errors
+    /// Invalid (source, selection, hops), Forbidden (destination), `StorageFull`, Busy.
+    pub async fn add(&self, source: Source, wish: AddWish) -> Result<Added> {
+        if wish.anon_hops > 0 {
+            return Err(no_hops());
+        }
+        let prepared = parse(source).await?;
+        let id = prepared.hashes.id();
+        if let Some(existing) = self.existing(&prepared) {
+            self.merge_trackers(&existing, prepared.trackers).await;
+            return Ok(Added { id: existing.id, is_new: false });
+        }
+        let _change = self.begin_change(id)?;
+        let prepared = self.decide(prepared, &wish).await?;
+        self.insert(prepared, options_of(wish)).await?;
+        Ok(Added { id, is_new: true })
+    }
+
+    fn existing(&self, prepared: &Prepared) -> Option<Arc<Torrent>> {
+        let engine = &self.inner.engine;
+        let by_v2 = || prepared.hashes.v2().and_then(|v2| engine.find(&AnyHash::Long(v2)));
+        engine.get(prepared.hashes.id()).or_else(by_v2)
+    }
+
+    async fn merge_trackers(&self, existing: &Torrent, trackers: Vec<RemoteTracker>) {
+        if existing.metadata.as_ref().is_some_and(|metadata| metadata.is_private) {
+            return;
+        }
+        for tracker in &trackers {
+            let known = existing.trackers.iter().any(|known| known.url == tracker.url);
+            if !known && let Err(error) = self.add_tracker(existing.id, &tracker.url).await {
+                tracing::warn!(%error, "cannot merge a tracker");
+            }
+        }
+    }
+
+    /// Applies the wish to the parsed torrent, after checking it against roots and files.
+    async fn decide(&self, mut prepared: Prepared, wish: &AddWish) -> Result<Prepared> {
+        let priorities = match (&wish.selected_files, &prepared.metadata) {
+            (Some(wanted), Some(metadata)) if !wanted.is_empty() => select(metadata, wanted)?,
+            (Some(wanted), None) if !wanted.is_empty() => select_blindly(wanted)?,
+            _ => Vec::new(),
+        };
+        let save_path = self.resolve(wish.destination.as_deref()).await?;
+        if let Some(metadata) = &prepared.metadata {
+            self.check_files(&save_path, metadata)?;
+        }
+        prepared.set_options(&AddOptions {
+            save_path,
+            file_priorities: priorities,
+            is_paused: wish.is_stopped || wish.auto_managed,
+            is_auto_managed: wish.auto_managed && !wish.is_stopped,
+            trackers_only: false,
+            added_at: unix_now(),
+        })?;
+        Ok(prepared)
+    }
+
+    /// The torrent's own folders may not lead out of the roots or into the state (rules F1, F3).
+    pub(super) fn check_files(&self, save_path: &str, metadata: &Metadata) -> Result<()> {
+        let files = metadata.files.iter().filter(|file| !file.is_padding);
+        let paths = files.map(|file| file.path.as_str());
+        self.inner.roots.check_files(Path::new(save_path), paths)
+    }
+
+    /// Durable first, then the engine; a refusal of the engine takes the record back.
+    async fn insert(&self, prepared: Prepared, options: TorrentOptions) -> Result<()> {
+        let id = prepared.hashes.id();
+        let record = NewTorrent {
+            id,
+            v2: prepared.hashes.v2(),
+            name: prepared.name.to_string(),
+            save_path: prepared.save_path.to_string(),
+            resume: prepared.resume_bytes()?,
+            metadata_file: prepared.metadata_bytes(),
+            added_at: prepared.added_at,
+            options: options.clone(),
+        };
+        let session = options.session.clone();
+        self.inner.store.add_torrent(record).await?;
+        self.inner.options.insert(id, options);
+        let added = self.inner.engine.add(prepared, &session).await;
+        if added.as_ref().is_err_and(|error| error.kind() != ErrorKind::Busy) {
+            self.inner.options.remove(&id);
+            self.inner.store.begin_removal(id, false).await?;
+            self.inner.store.finish_removal(id).await?;
+        }
+        added
+    }
+}
+
+async fn parse(source: Source) -> Result<Prepared> {
+    let work = move || match source {
+        Source::Magnet(uri) => Prepared::from_magnet(&uri),
+        Source::File(bytes) => Prepared::from_torrent(&bytes),
+    };
+    match tokio::time::timeout(PARSE_LIMIT, tokio::task::spawn_blocking(work)).await {
+        Ok(Ok(parsed)) => parsed,
+        Ok(Err(_)) => Err(Error::internal("parsing a torrent panicked")),
+        Err(_) => Err(Error::invalid("the torrent takes too long to parse")),
+    }
+}
+
+fn options_of(wish: AddWish) -> TorrentOptions {
+    TorrentOptions {
+        is_stopped: wish.is_stopped,
+        anon_hops: wish.anon_hops,
+        safe_seeding: wish.safe_seeding,
+        completed_dir: wish.completed_dir.unwrap_or_default(),
+        ..TorrentOptions::default()
+    }
+}
+
+/// The refusal of anonymous hops until they exist: nothing may pretend (rule F12).
+pub fn no_hops() -> Error {
+    Error::invalid("anonymous hops are not available yet: add the torrent with anon_hops 0")
+}
+
+/// The priority of every file when only those of `wanted` are; an empty list wants all.
+pub(super) fn select(metadata: &Metadata, wanted: &[u32]) -> Result<Vec<u8>> {
+    let count = metadata.files.len();
+    if wanted.is_empty() {
+        return Ok(vec![WANTED; count]);
+    }
+    let mut priorities = vec![0; count];
+    for index in wanted {
+        let slot = priorities.get_mut(*index as usize);
+        *slot.ok_or_else(|| Error::invalid("index out of range"))? = WANTED;
+    }
+    Ok(priorities)
+}
+
+/// A selection before the metadata: what is not named must be refused however many files come,
+/// since libtorrent wants every file past the end of the list.
+fn select_blindly(wanted: &[u32]) -> Result<Vec<u8>> {
+    let mut priorities = vec![0; FILES_MAX];
+    for index in wanted {
+        let slot = priorities.get_mut(*index as usize);
+        *slot.ok_or_else(|| Error::invalid("index out of range"))? = WANTED;
+    }
+    Ok(priorities)
+}
+
+fn unix_now() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.map_or(0, |now| i64::try_from(now.as_secs()).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::metadata::File;
+
+    #[test]
+    fn a_selection_wants_the_named_files_only() {
+        let file = |path: &str| File {
+            path: path.into(),
+            size_bytes: 1,
+            offset_bytes: 0,
+            is_padding: false,
+        };
+        let metadata = Metadata { files: vec![file("a"), file("b")], ..Metadata::default() };
+        assert_eq!(select(&metadata, &[1]).unwrap(), [0, 4]);
+        assert_eq!(select(&metadata, &[]).unwrap(), [4, 4]);
+        assert_eq!(select(&metadata, &[2]).unwrap_err().message(), "index out of range");
+        let blind = select_blindly(&[3]).unwrap();
+        assert_eq!((blind[2], blind[3], blind.len()), (0, 4, FILES_MAX));
+    }
+}

@@ -1,0 +1,50 @@
+//! What must happen when something happens by itself: metadata that comes from a peer is judged
+//! as strictly as a torrent file is.
+
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+
+use crate::domain::error::Error;
+use crate::domain::error::Result;
+use crate::domain::event::Event;
+use crate::domain::hash::TorrentId;
+use crate::service::torrents::Torrents;
+
+/// Files a torrent may have (rule F4).
+const FILES_MAX: usize = 100_000;
+
+/// Runs until the engine is gone. `events` must have been subscribed before torrents are added.
+pub async fn run(torrents: Torrents, mut events: Receiver<Event>) {
+    loop {
+        match events.recv().await {
+            Ok(Event::MetadataReceived(id)) => judge(&torrents, id).await,
+            Ok(_) => {}
+            // Which torrents the missed events were about is unknown, so all are judged.
+            Err(RecvError::Lagged(_)) => {
+                for torrent in torrents.list() {
+                    judge(&torrents, torrent.id).await;
+                }
+            }
+            Err(RecvError::Closed) => return,
+        }
+    }
+}
+
+/// Stops a torrent whose files may not be written where it lies (rules F1, F3, F4).
+async fn judge(torrents: &Torrents, id: TorrentId) {
+    if let Err(error) = check(torrents, id) {
+        tracing::warn!(%error, torrent = %id, "stopping a torrent whose files are not allowed");
+        if let Err(error) = torrents.stop(id).await {
+            tracing::error!(%error, torrent = %id, "cannot stop it");
+        }
+    }
+}
+
+fn check(torrents: &Torrents, id: TorrentId) -> Result<()> {
+    let Ok(torrent) = torrents.get(id) else { return Ok(()) };
+    let Some(metadata) = &torrent.metadata else { return Ok(()) };
+    if metadata.files.len() > FILES_MAX {
+        return Err(Error::invalid(format!("it has more than {FILES_MAX} files")));
+    }
+    torrents.check_files(&torrent.save_path, metadata)
+}

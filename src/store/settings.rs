@@ -1,0 +1,50 @@
+//! Settings that are changed while the program runs: texts by key.
+
+use rusqlite::Connection;
+use rusqlite::OptionalExtension;
+use rusqlite::Row;
+use rusqlite::params;
+
+use crate::domain::error::Error;
+use crate::store::failure::Failure;
+use crate::store::record::Columns;
+use crate::store::record::Damage;
+use crate::store::record::Seal;
+use crate::store::record::VERSION;
+
+/// Sets `key`, or forgets it when `value` is `None`.
+pub(super) fn set(conn: &Connection, key: &str, value: Option<&str>) -> Result<(), Failure> {
+    match value {
+        Some(value) => conn
+            .prepare_cached("INSERT OR REPLACE INTO settings VALUES (?1, ?2, ?3, ?4)")?
+            .execute(params![key, value, VERSION, seal(key, value).finish()])?,
+        None => conn.prepare_cached("DELETE FROM settings WHERE key = ?1")?.execute([key])?,
+    };
+    Ok(())
+}
+
+/// The value of `key`; `None` when it was never set.
+pub(super) fn get(conn: &Connection, key: &str) -> Result<Option<String>, Failure> {
+    let mut query =
+        conn.prepare_cached("SELECT key, value, version, checksum FROM settings WHERE key = ?1")?;
+    let found = query.query_row([key], |row| Ok(read(row).map(|(_, value)| value.to_owned())));
+    match found.optional()? {
+        None => Ok(None),
+        Some(Ok(value)) => Ok(Some(value)),
+        Some(Err(Damage(damage))) => {
+            Err(Error::internal(format!("setting `{key}` is damaged: {damage}")).into())
+        }
+    }
+}
+
+/// Key and value of a row of all columns.
+pub(super) fn read<'row>(row: &'row Row<'row>) -> Result<(&'row str, &'row str), Damage> {
+    let mut columns = Columns::from(row, 0);
+    let (key, value) = (columns.text()?, columns.text()?);
+    columns.check(seal(key, value))?;
+    Ok((key, value))
+}
+
+fn seal(key: &str, value: &str) -> Seal {
+    Seal::of("settings").text(key).text(value)
+}
