@@ -210,9 +210,8 @@ fn w9_a_header_that_never_ends_is_not_waited_for() {
     use std::io::Write as _;
     let home = Home::new();
     let app = home.start();
-    let mut sockets: Vec<_> = (0..40)
-        .map(|_| std::net::TcpStream::connect(&app.api.host).unwrap())
-        .collect();
+    let mut sockets: Vec<_> =
+        (0..40).map(|_| std::net::TcpStream::connect(&app.api.host).unwrap()).collect();
     for socket in &mut sockets {
         socket.write_all(b"GET /downloads HTTP/1.1\r\nHost: local").unwrap();
         socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();

@@ -30,7 +30,8 @@ fn assert_code(output: &Output, code: i32) {
 #[track_caller]
 fn json_of(output: &Output) -> Value {
     assert_code(output, 0);
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", out(output)))
+    serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", out(output)))
 }
 
 #[test]
@@ -98,7 +99,8 @@ fn add_can_wait_for_the_end_of_a_download() {
     let dest = home.downloads.join("films");
     let _app = home.start();
 
-    let added = home.run(&["add", "--wait", "--dest", dest.to_str().unwrap(), file.to_str().unwrap()]);
+    let added =
+        home.run(&["add", "--wait", "--dest", dest.to_str().unwrap(), file.to_str().unwrap()]);
 
     assert_code(&added, 0);
     assert!(fs::read(dest.join("a.bin")).unwrap() == content, "it is there when the command ends");
@@ -173,7 +175,9 @@ fn another_server_is_reached_by_its_address_and_token() {
 #[test]
 fn shells_get_their_completions() {
     let home = Home::new();
-    for (shell, word) in [("bash", "complete"), ("zsh", "#compdef cove"), ("fish", "complete -c cove")] {
+    for (shell, word) in
+        [("bash", "complete"), ("zsh", "#compdef cove"), ("fish", "complete -c cove")]
+    {
         let mut command = std::process::Command::new(crate::common::app::BINARY);
         let output = command.args(["completions", shell]).output().unwrap();
         assert_code(&output, 0);

@@ -53,7 +53,9 @@ enum Known {
     Running,
     Stopped,
     /// A change was sent and no answer came; removals with or without data.
-    Unknown { removing_data: bool },
+    Unknown {
+        removing_data: bool,
+    },
 }
 
 /// What was acknowledged so far.
@@ -66,7 +68,8 @@ fn d1_nothing_acknowledged_is_lost_when_killed() {
     let home = Home::new();
     let (download, there, _tracker) = slow_download(&mut peer);
     let (standing, churned) = (standing(&home), churned(&home));
-    let mut model: Model = churned.iter().flatten().map(|t| (t.hash.clone(), Known::Absent)).collect();
+    let mut model: Model =
+        churned.iter().flatten().map(|t| (t.hash.clone(), Known::Absent)).collect();
     {
         let app = home.start();
         app.api.add_many(&standing);
@@ -198,7 +201,9 @@ fn load_and_kill(
         for (worker, torrents) in churned.iter().enumerate() {
             let (api, shared, mut random) = (&api, &shared, Random::from_seed(random.next()));
             let folder = downloads.join(format!("worker-{worker}"));
-            scope.spawn(move || while change(api, torrents, &folder, shared, &mut random).is_some() {});
+            scope.spawn(
+                move || while change(api, torrents, &folder, shared, &mut random).is_some() {},
+            );
         }
         let (api, download) = (&api, download);
         let samples = scope.spawn(move || {
@@ -269,7 +274,8 @@ struct Progress {
 
 impl Progress {
     fn note(&mut self, samples: Vec<(Instant, Vec<usize>)>, death: Instant) {
-        let old = samples.into_iter().rev().find(|(at, _)| death.duration_since(*at) > PROGRESS_AGE);
+        let old =
+            samples.into_iter().rev().find(|(at, _)| death.duration_since(*at) > PROGRESS_AGE);
         if let Some((_, pieces)) = old {
             self.durable = pieces;
         }

@@ -90,9 +90,8 @@ fn d6_a_full_download_disk_is_shown_and_the_torrent_goes_on_when_there_is_space(
 
     mount.resize(64 << 20);
     // Rule D6: within 60 s, by itself.
-    app.api.wait_at_most(Duration::from_secs(60), &torrent.hash, "going on", |row| {
-        row["error"] == ""
-    });
+    app.api
+        .wait_at_most(Duration::from_secs(60), &torrent.hash, "going on", |row| row["error"] == "");
     app.api.wait_seeding(&torrent.hash);
     assert_eq!(sha256(&home.downloads.join("big.bin")), sha256(&there.path().join("big.bin")));
     drop(app);

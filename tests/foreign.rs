@@ -271,7 +271,8 @@ fn only_selected_files_are_downloaded() {
     let hash = crate::common::api::added(&answer);
     app.api.wait_seeding(&hash);
     let listed = app.api.get(&format!("/downloads/{hash}/files")).json();
-    let wanted: Vec<_> = listed["files"].as_array().unwrap().iter().map(|f| &f["included"]).collect();
+    let wanted: Vec<_> =
+        listed["files"].as_array().unwrap().iter().map(|f| &f["included"]).collect();
     assert_eq!(wanted, [&json!(false), &json!(true), &json!(false)], "{listed}");
     let here = home.downloads.join("set");
     assert_eq!(fs::read(here.join("sub/b.bin")).unwrap(), files[1].1);

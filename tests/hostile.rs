@@ -120,11 +120,15 @@ fn f1_f2_no_name_leads_out_of_the_root() {
     let cage = Cage::new();
     let mut app = cage.home.start();
     for (number, path) in evil_paths(&cage).into_iter().enumerate() {
-        let what = format!("path {number} {:?}", path.iter().map(|p| String::from_utf8_lossy(p)).collect::<Vec<_>>());
+        let what = format!(
+            "path {number} {:?}",
+            path.iter().map(|p| String::from_utf8_lossy(p)).collect::<Vec<_>>()
+        );
         // An empty file is made at once, one with bytes when they come.
         let empty = [path.clone(), vec![b"empty".to_vec()]].concat();
         let name = format!("folder-{number}");
-        let (info, content) = folder(&name, &[(path, 2 * PIECE), (empty, 0), (parts(&["good.bin"]), 99)]);
+        let (info, content) =
+            folder(&name, &[(path, 2 * PIECE), (empty, 0), (parts(&["good.bin"]), 99)]);
         download(&cage, &app, &info, content, &what);
         app.assert_alive(&what);
         cage.assert_nothing_escaped(&what);
@@ -138,8 +142,18 @@ fn f2_no_torrent_name_leads_out_of_the_root() {
     let mut app = cage.home.start();
     let outer = cage.home.outer.path().join("cove-escape").display().to_string();
     let names = [
-        "../cove-escape", "..", ".", "", "/", &outer, "a/../../cove-escape", "x\0y", "\u{202e}fdp",
-        "..\\cove-escape", "\u{7f}", "....//cove-escape",
+        "../cove-escape",
+        "..",
+        ".",
+        "",
+        "/",
+        &outer,
+        "a/../../cove-escape",
+        "x\0y",
+        "\u{202e}fdp",
+        "..\\cove-escape",
+        "\u{7f}",
+        "....//cove-escape",
     ];
     for name in names {
         let (mut info, content) = folder(name, &[(parts(&["inside.bin"]), PIECE)]);
@@ -189,8 +203,11 @@ fn candidates(downloads: &Path, torrent: &str, file: &str) -> bool {
 /// Rule F2: no control or direction-override characters, no way up, no absolute part.
 #[track_caller]
 fn assert_printable(name: &str, what: &str) {
-    let is_bad = |c: char| c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c)
-        || ('\u{2066}'..='\u{2069}').contains(&c);
+    let is_bad = |c: char| {
+        c.is_control()
+            || ('\u{202a}'..='\u{202e}').contains(&c)
+            || ('\u{2066}'..='\u{2069}').contains(&c)
+    };
     assert!(!name.chars().any(is_bad), "{what}: shown as {name:?}");
     let is_plain = |part: &str| part != ".." && part != "." && part.len() <= 255;
     assert!(name.split('/').all(is_plain) && !name.starts_with('/'), "{what}: shown as {name:?}");
@@ -241,10 +258,8 @@ fn f3_links_in_a_torrent_are_not_made() {
             ("symlink path", Value::List(target.iter().map(text).collect())),
         ])
     };
-    let good = dict([
-        ("length", Value::Int(PIECE as i64)),
-        ("path", Value::List(vec![text("good.bin")])),
-    ]);
+    let good =
+        dict([("length", Value::Int(PIECE as i64)), ("path", Value::List(vec![text("good.bin")]))]);
     for target in [vec!["..", "..", "state", "api-token"], vec!["/etc/passwd"], vec!["good.bin"]] {
         info.set("files", Value::List(vec![good.clone(), link(&target)]));
         let hash = info_hash(&info);
@@ -327,7 +342,10 @@ fn impossible() -> Vec<(&'static str, Vec<u8>)> {
         ("nesting without end", [b"d4:info".as_slice(), &b"l".repeat(100_000)].concat()),
         ("deep lists", deep(5_000)),
         ("more than 10 MiB", with("comment", text(vec![b'x'; 10 << 20]))),
-        ("a number of 10,000 digits", [b"d4:infoi".as_slice(), &b"9".repeat(10_000), b"ee"].concat()),
+        (
+            "a number of 10,000 digits",
+            [b"d4:infoi".as_slice(), &b"9".repeat(10_000), b"ee"].concat(),
+        ),
         ("a text longer than the file", b"d4:info999999999:x".to_vec()),
     ]
 }
@@ -341,7 +359,8 @@ fn deep(depth: usize) -> Vec<u8> {
 fn f4_a_torrent_of_many_files_does_not_hold_up_the_others() {
     let cage = Cage::new();
     let app = cage.home.start();
-    let files: Vec<_> = (0..20_000).map(|n| (parts(&[&format!("d{}", n % 100), &n.to_string()]), 0)).collect();
+    let files: Vec<_> =
+        (0..20_000).map(|n| (parts(&[&format!("d{}", n % 100), &n.to_string()]), 0)).collect();
     let mut files = files;
     files.push((parts(&["one.bin"]), PIECE));
     let (info, _) = folder("crowd", &files);

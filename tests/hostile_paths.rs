@@ -21,7 +21,12 @@ fn one() -> Torrent {
 fn assert_refused(app: &App<'_>, destination: &str) {
     let more = json!({ "destination": destination });
     let answer = app.api.put_uri(&one().magnet(), more);
-    assert!((400..500).contains(&answer.status), "{destination}: {} {}", answer.status, answer.text());
+    assert!(
+        (400..500).contains(&answer.status),
+        "{destination}: {} {}",
+        answer.status,
+        answer.text()
+    );
     assert_eq!(app.api.downloads().len(), 0, "{destination}: nothing was added");
 }
 

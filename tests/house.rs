@@ -185,13 +185,16 @@ fn house_words_stay_in_their_rooms() {
 fn house_files_have_one_subject() {
     let sources = sources();
     let long = sources.iter().filter(|source| !source.is_test() && source.lines.len() > LINES_MAX);
-    assert_none(long.map(|source| format!("{}: {} lines", source.path, source.lines.len())).collect());
+    assert_none(
+        long.map(|source| format!("{}: {} lines", source.path, source.lines.len())).collect(),
+    );
 }
 
 #[test]
 fn house_every_module_says_what_it_is_for() {
     let sources = sources();
-    let silent = sources.iter().filter(|source| !source.is_test() && !source.all.starts_with("//! "));
+    let silent =
+        sources.iter().filter(|source| !source.is_test() && !source.all.starts_with("//! "));
     assert_none(silent.map(|source| format!("{}: no `//!`", source.path)).collect());
 }
 
@@ -221,11 +224,8 @@ fn house_open_points_are_not_in_the_code() {
 /// The test itself can fail.
 #[test]
 fn house_a_broken_rule_is_found() {
-    let source = |path: &str, text: &str| Source {
-        path: path.into(),
-        lines: code(text),
-        all: text.into(),
-    };
+    let source =
+        |path: &str, text: &str| Source { path: path.into(), lines: code(text), all: text.into() };
     let upward = source("domain/x.rs", "//! X.\nuse crate::store::Store;\n");
     assert_eq!(wrong_imports(&upward), ["domain/x.rs:2: domain may not use store"]);
     let braces = source("service/x.rs", "use crate::{a, b};");
@@ -240,5 +240,10 @@ fn house_a_broken_rule_is_found() {
     assert_none([wrong_imports(&comment), wrong_words(&comment)].concat());
     let tests = source("domain/x.rs", "#[cfg(test)]\nmod tests {\n    use crate::store::Store;\n}");
     assert_none(wrong_imports(&tests));
-    assert!(source("engine/x.rs", "    unsafe { call() }").lines.iter().any(|(_, l)| l.contains("unsafe ")));
+    assert!(
+        source("engine/x.rs", "    unsafe { call() }")
+            .lines
+            .iter()
+            .any(|(_, l)| l.contains("unsafe "))
+    );
 }

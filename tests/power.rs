@@ -62,7 +62,8 @@ impl Machine {
         let image = self.outer.path().join("disk.img");
         self.mount = Some(Mount::ext4(TEST, &image, &self.disk(), DISK_BYTES)?);
         self.boots += 1;
-        fs::write(self.boot_id(), format!("{:08}-0000-4000-8000-000000000000\n", self.boots)).unwrap();
+        fs::write(self.boot_id(), format!("{:08}-0000-4000-8000-000000000000\n", self.boots))
+            .unwrap();
         Some(())
     }
 

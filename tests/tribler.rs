@@ -86,7 +86,8 @@ fn tell(generation: &str, root: &str) {
     let home = Home::new();
     let torrent = fixture(&home);
     let app = home.start();
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/tribler").join(generation);
+    let golden =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/tribler").join(generation);
     let mut wrong = Vec::new();
     for step in story(root, &torrent) {
         match step {
@@ -137,13 +138,36 @@ fn adding(root: &str, torrent: &Torrent) -> Vec<Step> {
         call("put-bad-uri", "PUT", root, Json(r#"{"uri": "magnet:?xt=urn:btih:xyz"}"#)),
         call("put-bare-path", "PUT", root, Json(r#"{"uri": "/a/b.torrent"}"#)),
         call("put-file-uri", "PUT", root, Json(r#"{"uri": "file:///a/b.torrent"}"#)),
-        call("put-hops-without-safe-seeding", "PUT", root,
-            Json(r#"{"uri": "magnet:?xt=urn:btih:0000000000000000000000000000000000000001", "anon_hops": 1}"#)),
-        call("put-hops", "PUT", root,
-            Json(r#"{"uri": "magnet:?xt=urn:btih:0000000000000000000000000000000000000001", "anon_hops": 1, "safe_seeding": true}"#)),
-        call("put-destination-outside", "PUT", root,
-            Json(r#"{"uri": "magnet:?xt=urn:btih:0000000000000000000000000000000000000001", "destination": "/etc"}"#)),
-        call("put-corrupt-file", "PUT", root, Body::File(b"d4:info".to_vec(), "applications/x-bittorrent")),
+        call(
+            "put-hops-without-safe-seeding",
+            "PUT",
+            root,
+            Json(
+                r#"{"uri": "magnet:?xt=urn:btih:0000000000000000000000000000000000000001", "anon_hops": 1}"#,
+            ),
+        ),
+        call(
+            "put-hops",
+            "PUT",
+            root,
+            Json(
+                r#"{"uri": "magnet:?xt=urn:btih:0000000000000000000000000000000000000001", "anon_hops": 1, "safe_seeding": true}"#,
+            ),
+        ),
+        call(
+            "put-destination-outside",
+            "PUT",
+            root,
+            Json(
+                r#"{"uri": "magnet:?xt=urn:btih:0000000000000000000000000000000000000001", "destination": "/etc"}"#,
+            ),
+        ),
+        call(
+            "put-corrupt-file",
+            "PUT",
+            root,
+            Body::File(b"d4:info".to_vec(), "applications/x-bittorrent"),
+        ),
         call("put-file", "PUT", root, file("applications/x-bittorrent")),
         Wait("SEEDING"),
         call("put-file-again", "PUT", root, file("application/x-bittorrent")),
@@ -155,11 +179,26 @@ fn looking(one: &str, root: &str) -> Vec<Step> {
     vec![
         call("list", "GET", root, Body::None),
         call("list-head", "HEAD", root, Body::None),
-        call("list-details", "GET", format!("{root}?get_peers=1&get_pieces=1&get_files=1"), Body::None),
-        call("list-details-of-one", "GET", format!("{root}?get_pieces=1&infohash={hash}"), Body::None),
+        call(
+            "list-details",
+            "GET",
+            format!("{root}?get_peers=1&get_pieces=1&get_files=1"),
+            Body::None,
+        ),
+        call(
+            "list-details-of-one",
+            "GET",
+            format!("{root}?get_pieces=1&infohash={hash}"),
+            Body::None,
+        ),
         call("list-excluded", "GET", format!("{root}?excluded={hash}"), Body::None),
         call("files", "GET", format!("{one}/files"), Body::None),
-        call("files-upper-case", "GET", format!("{root}/{}/files", hash.to_uppercase()), Body::None),
+        call(
+            "files-upper-case",
+            "GET",
+            format!("{root}/{}/files", hash.to_uppercase()),
+            Body::None,
+        ),
         call("torrent", "GET", format!("{one}/torrent"), Body::None),
         call("stream-no-number", "GET", format!("{one}/stream/x"), Body::None),
         call("stream-out-of-range", "GET", format!("{one}/stream/9"), Body::None),
@@ -194,8 +233,12 @@ fn changing(one: &str, _root: &str) -> Vec<Step> {
         call("trackers-no-url", "PUT", format!("{one}/trackers"), Json("{}")),
         call("trackers-add", "PUT", format!("{one}/trackers"), Json(TRACKER)),
         call("trackers-force", "PUT", format!("{one}/tracker_force_announce"), Json(TRACKER)),
-        call("trackers-force-unknown", "PUT", format!("{one}/tracker_force_announce"),
-            Json(r#"{"url": "http://127.0.0.1:8/announce"}"#)),
+        call(
+            "trackers-force-unknown",
+            "PUT",
+            format!("{one}/tracker_force_announce"),
+            Json(r#"{"url": "http://127.0.0.1:8/announce"}"#),
+        ),
         call("trackers-remove", "DELETE", format!("{one}/trackers"), Json(TRACKER)),
     ]
 }
@@ -304,18 +347,53 @@ fn a_download_has_every_member_of_the_contract_in_its_order() {
     let row = app.api.wait_seeding(&torrent.hash);
     let members: Vec<&str> = row.as_object().unwrap().keys().map(String::as_str).collect();
     let expected = [
-        "name", "progress", "infohash", "speed_down", "speed_up", "status", "status_code", "size",
-        "eta", "num_peers", "num_seeds", "num_connected_peers", "num_connected_seeds", "total_up",
-        "total_down", "ratio", "trackers", "hops", "anon_download", "safe_seeding",
-        "max_upload_speed", "max_download_speed", "destination", "availability", "total_pieces",
+        "name",
+        "progress",
+        "infohash",
+        "speed_down",
+        "speed_up",
+        "status",
+        "status_code",
+        "size",
+        "eta",
+        "num_peers",
+        "num_seeds",
+        "num_connected_peers",
+        "num_connected_seeds",
+        "total_up",
+        "total_down",
+        "ratio",
+        "trackers",
+        "hops",
+        "anon_download",
+        "safe_seeding",
+        "max_upload_speed",
+        "max_download_speed",
+        "destination",
+        "availability",
+        "total_pieces",
         "vod_mode",
     ];
     assert_eq!(members[..expected.len()], expected);
-    for later in ["error", "time_added", "channel_download", "all_time_upload", "all_time_download",
-        "all_time_ratio", "last_download", "last_upload", "upload_limit", "download_limit",
-        "seeding_ratio", "completed_dir", "time_finished", "queue_position", "auto_managed",
-        "user_stopped", "streamable"]
-    {
+    for later in [
+        "error",
+        "time_added",
+        "channel_download",
+        "all_time_upload",
+        "all_time_download",
+        "all_time_ratio",
+        "last_download",
+        "last_upload",
+        "upload_limit",
+        "download_limit",
+        "seeding_ratio",
+        "completed_dir",
+        "time_finished",
+        "queue_position",
+        "auto_managed",
+        "user_stopped",
+        "streamable",
+    ] {
         assert!(members.contains(&later), "{later}");
     }
     // `docs/api/tribler.md` says why this is not null.

@@ -75,7 +75,8 @@ impl Api {
     #[track_caller]
     pub(crate) fn add_to(&self, file: &[u8], destination: &Path) -> String {
         let path = destination.to_str().expect("test paths are UTF-8");
-        let encoded = percent_encoding::utf8_percent_encode(path, percent_encoding::NON_ALPHANUMERIC);
+        let encoded =
+            percent_encoding::utf8_percent_encode(path, percent_encoding::NON_ALPHANUMERIC);
         let answer = self.try_put_file(file, &format!("?destination={encoded}"));
         added(&answer.expect("the server answers"))
     }

@@ -44,8 +44,6 @@ pub(crate) struct App<'a> {
     pub(crate) api: Api,
     /// Where it listens for peers.
     pub(crate) peer_port: u16,
-    /// From the start of the process until `api.json` was there.
-    pub(crate) started_in: Duration,
     process: Process,
     log: PathBuf,
 }
@@ -87,7 +85,7 @@ impl Home {
         command.args(&words[1..]).arg("--state-dir").arg(&self.state);
         command.env_clear().env("HOME", self.outer.path());
         // The sanitizer build reports through variables of its own.
-        for name in ["PATH", "ASAN_OPTIONS", "LSAN_OPTIONS", "RUST_BACKTRACE", "COVE_LOG"] {
+        for name in ["PATH", "LANG", "ASAN_OPTIONS", "LSAN_OPTIONS", "RUST_BACKTRACE", "COVE_LOG"] {
             if let Some(value) = std::env::var_os(name) {
                 command.env(name, value);
             }
@@ -143,9 +141,8 @@ impl Home {
         let mut process = Process(command.spawn().expect("the program can be started"));
         loop {
             if let Some((url, peer_port)) = self.announced() {
-                let started_in = begin.elapsed();
                 let api = Api::new(&url, &self.token());
-                return Ok(App { home: self, api, peer_port, started_in, process, log });
+                return Ok(App { home: self, api, peer_port, process, log });
             }
             if let Some(status) = process.ended() {
                 return Err((status, read_log(&log)));

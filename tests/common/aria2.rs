@@ -21,7 +21,12 @@ pub(crate) struct Aria2 {
 impl Aria2 {
     /// Starts on a torrent in `directory`, which holds all of its payload or none. It finds peers
     /// by the torrent's tracker only. `None`, and the test skipped, when it is not installed.
-    pub(crate) fn start(test: &str, torrent: &Torrent, directory: &Path, seeds: bool) -> Option<Self> {
+    pub(crate) fn start(
+        test: &str,
+        torrent: &Torrent,
+        directory: &Path,
+        seeds: bool,
+    ) -> Option<Self> {
         let Some(program) = find_program("aria2c") else {
             skip(test, "aria2c", true);
             return None;

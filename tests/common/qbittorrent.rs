@@ -49,11 +49,8 @@ impl QBittorrent {
         let host = format!("127.0.0.1:{web_port}");
         let started = Self { _process: process, _profile: profile, host, port };
         wait_for("qbittorrent answers", || {
-            let request = Request {
-                method: "GET",
-                target: "/api/v2/app/version",
-                ..Request::default()
-            };
+            let request =
+                Request { method: "GET", target: "/api/v2/app/version", ..Request::default() };
             request.send(&started.host).ok().filter(|answer| answer.status == 200)
         });
         Some(started)
@@ -101,7 +98,9 @@ impl QBittorrent {
             let rows = request.send(&self.host).ok()?.json();
             let row = rows.get(0)?;
             let has_all = row["progress"].as_f64() == Some(1.0);
-            let is_up = row["state"].as_str().is_some_and(|state| state.ends_with("UP") || state == "uploading");
+            let is_up = row["state"]
+                .as_str()
+                .is_some_and(|state| state.ends_with("UP") || state == "uploading");
             (has_all && is_up && row["state"] != "checkingUP").then_some(())
         });
     }

@@ -144,7 +144,8 @@ pub(crate) fn payload(seed: u64, bytes: usize) -> Vec<u8> {
 /// `count` torrents of one small piece each, and their payload in `directory`.
 pub(crate) fn many_small(directory: &Path, count: usize, seed: u64) -> Vec<Torrent> {
     let make = |number: usize| {
-        let (name, content) = (format!("small-{number:05}.bin"), payload(seed + number as u64, 999));
+        let (name, content) =
+            (format!("small-{number:05}.bin"), payload(seed + number as u64, 999));
         fs::write(directory.join(&name), &content).expect("payload can be written");
         Recipe::named(&name).pieces_of(16 * KIB).single(&content)
     };

@@ -93,9 +93,8 @@ fn peers_for(query: &str, known: &mut Known) -> Vec<u8> {
         pairs.find(|(name, _)| *name == wanted).map(|(_, value)| value)
     };
     let raw = value("info_hash").unwrap_or_default();
-    let hash: String = percent_encoding::percent_decode_str(raw)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let hash: String =
+        percent_encoding::percent_decode_str(raw).map(|byte| format!("{byte:02x}")).collect();
     let port: u16 = value("port").and_then(|text| text.parse().ok()).unwrap_or(0);
     if value("event") == Some("stopped") {
         known.stopped.insert(hash.clone());
