@@ -261,6 +261,8 @@ fn a_setting_that_is_unknown_or_of_the_wrong_kind_is_exit_code_2_and_names_the_k
         ("api.bind", "nowhere", "api.bind"),
         ("client.settings.conections_limit", "5", "connections_limit"),
         ("client.settings.connections_limit", "many", "connections_limit"),
+        ("client.umask", "999", "client.umask"),
+        ("client.roots", "/dev/shm/x", "client.roots"),
     ];
     for (key, value, named) in cases {
         let (code, log) = refused_start(Home::new().set(key, value));

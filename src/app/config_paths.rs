@@ -11,6 +11,7 @@ use crate::app::config::Config;
 use crate::app::config_sources::Environment;
 use crate::domain::error::Error;
 use crate::domain::error::Result;
+use crate::service::paths::SYSTEM_DIRECTORIES;
 
 /// The state directory when nobody names one, and the variable it came from if it is the service
 /// manager's. `None` when there is no home either.
@@ -75,6 +76,11 @@ pub(crate) fn check(config: &Config, file: Option<&Path>) -> Result<()> {
         let shown = root.display();
         if root.parent().is_none() {
             return Err(Error::invalid("`client.roots`: `/` cannot be a root"));
+        }
+        if SYSTEM_DIRECTORIES.iter().any(|system| root.starts_with(system)) {
+            return Err(Error::invalid(format!(
+                "`client.roots`: `{shown}` belongs to the system, where torrents never write"
+            )));
         }
         if root.starts_with(&state_dir) {
             return Err(Error::invalid(format!(

@@ -45,6 +45,9 @@ const KEEPER_STOP_LIMIT: Duration = Duration::from_secs(3);
 /// How long the start waits to learn whether the peer port is open.
 const LISTEN_LIMIT: Duration = Duration::from_secs(2);
 
+/// Signals within this time are one wish to stop.
+const SAME_SIGNAL: Duration = Duration::from_millis(500);
+
 /// A failure with the number the process ends with.
 struct Failure(Exit, String);
 
@@ -90,7 +93,7 @@ async fn serve(loaded: Loaded) -> Result<(), Failure> {
     tracing::info!("stopping");
     tokio::select! {
         outcome = stop(running) => outcome,
-        () = signals.wait() => {
+        () = signals.wait_again() => {
             tracing::warn!("told twice to stop: leaving at once");
             std::process::exit(i32::from(Exit::Error as u8));
         }
@@ -220,6 +223,18 @@ impl Signals {
             terminate: listen(SignalKind::terminate())?,
             interrupt: listen(SignalKind::interrupt())?,
         })
+    }
+
+    /// A second wish. One that follows at once is the same one: some programs signal a process and
+    /// then its group.
+    async fn wait_again(&mut self) {
+        let first = tokio::time::Instant::now();
+        loop {
+            self.wait().await;
+            if first.elapsed() > SAME_SIGNAL {
+                return;
+            }
+        }
     }
 
     async fn wait(&mut self) {

@@ -77,9 +77,6 @@ fn own_defaults() -> Vec<(&'static str, SettingValue)> {
         ("send_buffer_watermark", Int(1 << 20)),
         ("send_buffer_low_watermark", Int(128 << 10)),
         ("send_buffer_watermark_factor", Int(100)),
-        ("max_queued_disk_bytes", Int(8 << 20)),
-        ("request_queue_time", Int(3)),
-        ("max_out_request_queue", Int(1500)),
         ("max_allowed_in_request_queue", Int(2000)),
     ]
 }

@@ -143,6 +143,25 @@ async fn v1_v2_and_hybrid_torrents_travel() {
     transfer(true, true, false).await;
 }
 
+/// uTP is on, but towards loopback the connection is redone over TCP.
+#[tokio::test]
+async fn utp_is_not_spoken_on_loopback() {
+    let (seeder, leecher) = (start(), start());
+    let made = author(seeder.directory.path(), true, false);
+    let file = made.metadata_bytes().unwrap();
+    let id = seeder.add(made).await;
+    seeder.until(id, |torrent| torrent.status.stage == Stage::Seeding).await;
+    leecher.add(Prepared::from_torrent(&file).unwrap()).await;
+    // Slow, so that the connection is there to be looked at.
+    leecher.engine.set_limits(id, 300_000, 0).await.unwrap();
+    let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, seeder.port().await));
+    leecher.engine.connect_peer(id, peer).await.unwrap();
+    leecher.until(id, |torrent| torrent.status.done_bytes > 0).await;
+    let peers = leecher.engine.peers(id).await.unwrap();
+    assert!(peers.iter().any(|peer| peer.downloaded_bytes > 0), "{peers:?}");
+    assert!(peers.iter().all(|peer| !peer.state.is_utp), "{peers:?}");
+}
+
 #[tokio::test]
 async fn a_magnet_link_gets_its_metadata_from_the_peer() {
     transfer(true, false, true).await;

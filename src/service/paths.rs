@@ -26,7 +26,7 @@ use crate::domain::error::Result;
 const PATH_BYTES_MAX: usize = 4_096;
 
 /// Directories of the system that never hold payload, whatever the roots say (rule F1).
-const SYSTEM_DIRECTORIES: [&str; 3] = ["/proc", "/sys", "/dev"];
+pub const SYSTEM_DIRECTORIES: [&str; 3] = ["/proc", "/sys", "/dev"];
 
 const OPEN_DIRECTORY: OFlags =
     OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::RDONLY).union(OFlags::CLOEXEC);

@@ -137,13 +137,11 @@ impl Torrents {
         utf8(resolved.await.map_err(|_| Error::internal("resolving a path panicked"))??)
     }
 
-    /// A destination, checked against the roots (rule F1); `None` = the download directory.
-    pub(super) async fn resolve(&self, destination: Option<&str>) -> Result<String> {
-        let inner = Arc::clone(&self.inner);
-        let wish = destination.filter(|wish| !wish.is_empty()).unwrap_or(&inner.download_dir);
-        let wish = wish.to_owned();
-        let resolved = tokio::task::spawn_blocking(move || inner.roots.resolve(&wish)).await;
-        utf8(resolved.map_err(|_| Error::internal("resolving a path panicked"))??)
+    /// A destination, checked against the roots (rule F1); `None` = the download directory. Looks
+    /// at the file system.
+    pub(super) fn resolve(&self, destination: Option<&str>) -> Result<String> {
+        let wish = destination.filter(|wish| !wish.is_empty()).unwrap_or(&self.inner.download_dir);
+        utf8(self.inner.roots.resolve(wish)?)
     }
 
     /// Removes a torrent, and its files if asked to; answers when all of it is done (rule D19).

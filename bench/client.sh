@@ -1,0 +1,72 @@
+#!/bin/sh
+# Runs the side-by-side benchmark of BitTorrent clients: `make bench-client`.
+#
+# Needs Linux, root (or sudo) and the harness. Clients that are not installed are
+# reported as such. Results go to bench/results/ as JSON lines and as a Markdown report.
+#
+#   BENCH_CLIENTS  folder of the harness (default ../shared/bench/clients)
+#   COVE           program to measure (default: a fresh release build)
+#   CLIENTS        names with commas (default cove,qbittorrent,rawlt)
+#   REPEAT         runs per client and job (default 5)
+#   SIZE           GiB of the big torrent (default 2)
+#   COUNTS         sizes of the torrent library (default "1000 5000 10000")
+#   WORK           folder for payload and state (default: a new tmpfs; not under /dev,
+#                  where cove takes no downloads)
+#   LABEL          free text kept in each row, such as the file system
+#   LOCK           file held exclusively around each measurement
+set -eu
+
+repo=$(cd "$(dirname "$0")/.." && pwd)
+cd "$repo"
+harness=$(cd "${BENCH_CLIENTS:-../shared/bench/clients}" 2>/dev/null && pwd) || {
+    echo "client.sh: no harness at ${BENCH_CLIENTS:-../shared/bench/clients}; see BENCH_CLIENTS" >&2
+    exit 2
+}
+as_root=
+if [ "$(id -u)" -ne 0 ]; then
+    as_root="sudo"
+fi
+
+if [ -z "${COVE:-}" ]; then
+    cargo build --release --locked
+    COVE=${CARGO_TARGET_DIR:-target}/release/cove
+fi
+COVE=$(readlink -f "$COVE")
+python=$repo/.venv/bin/python
+if ! "$python" -c 'import libtorrent, requests' 2>/dev/null; then
+    python3 -m venv .venv
+    "$python" -m pip install --quiet --upgrade requests libtorrent
+fi
+
+mkdir -p bench/results
+results=$repo/bench/results/client-$(date -u +%Y%m%dT%H%M%SZ).jsonl
+: >"$results"
+
+if [ -z "${WORK:-}" ]; then
+    WORK=$(mktemp -d)
+    $as_root mount -t tmpfs -o mode=0755 tmpfs "$WORK"
+    trap '$as_root umount "$WORK" && rmdir "$WORK"' EXIT
+    trap 'exit 130' INT TERM
+fi
+
+# One client that fails does not end the comparison; the harness writes it into its row.
+run() {
+    job=$1 label=$2
+    shift 2
+    $as_root env COVE="$COVE" PYTHONDONTWRITEBYTECODE=1 "$python" "$harness/bench.py" "$job" "$@" \
+        --adapter "$repo/bench/cove_adapter.py" --clients "${CLIENTS:-cove,qbittorrent,rawlt}" \
+        --repeat "${REPEAT:-5}" --json "$results" --label "$label" --work "$WORK" \
+        ${LOCK:+--lock "$LOCK"}
+}
+
+for job in download seed check; do
+    run "$job" "${LABEL:-}" --size "${SIZE:-2}"
+done
+for count in ${COUNTS:-1000 5000 10000}; do
+    # A failed row names no count, but it carries the label.
+    run many "${LABEL:+$LABEL, }$count torrents" --count "$count" --limit 600
+done
+run startup "${LABEL:-}"
+
+"$python" bench/report.py "$results" >"${results%.jsonl}.md"
+echo "client.sh: wrote $results and ${results%.jsonl}.md"
