@@ -4,7 +4,7 @@
 //! programs it must get along with. What a machine lacks is skipped by name, on standard error;
 //! `TEST_REQUIRE=1`, as `make test` sets it, turns a lacking tool into a failure.
 
-mod common;
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 
 mod common;
 
