@@ -1,7 +1,7 @@
 //! The configuration: one struct for each part of the program, with its keys and defaults.
 //!
 //! The doc comment of a field is the manual of its key. Values come in layers (see
-//! [`config_sources`](crate::app::config_sources)): defaults, then TOML, then `COVE_SECTION__KEY`
+//! `config_sources`): defaults, then TOML, then `COVE_SECTION__KEY`
 //! in the environment, then `--set section.key=value`; a later layer wins. What
 //! must hold between keys is checked once, here, so that the rest of the program may rely on it.
 
