@@ -334,3 +334,22 @@ fn assert_private(app: &App<'_>, torrent: &Torrent) {
     let flag = b"7:privatei1e";
     assert!(file.windows(flag.len()).any(|window| window == flag), "the flag is handed out");
 }
+
+/// Rule F10 and BEP 9: the flag also counts when it arrives with the metadata of a magnet. From
+/// aria2, since libtorrent hands out no metadata of private torrents.
+#[test]
+fn f10_a_magnet_of_a_private_torrent_becomes_private() {
+    let (home, there) = (Home::new().set("client.dht", true), tempfile::tempdir().unwrap());
+    let tracker = Tracker::start();
+    let content = payload(61, MIB);
+    fs::write(there.path().join("secret.bin"), &content).unwrap();
+    let torrent = Recipe::named("secret.bin").private().announce(&tracker.url).single(&content);
+    let Some(aria2) = Aria2::start("private magnet", &torrent, there.path(), true) else { return };
+    tracker.wait_announced(&torrent.hash, aria2.port);
+    let app = home.start();
+
+    app.api.add_uri(&torrent.magnet_by(&tracker.url), json!({}));
+
+    app.api.wait_seeding(&torrent.hash);
+    assert_private(&app, &torrent);
+}

@@ -85,7 +85,7 @@ impl Home {
         command.args(&words[1..]).arg("--state-dir").arg(&self.state);
         command.env_clear().env("HOME", self.outer.path());
         // The sanitizer build reports through variables of its own.
-        for name in ["PATH", "LANG", "ASAN_OPTIONS", "LSAN_OPTIONS", "RUST_BACKTRACE", "COVE_LOG"] {
+        for name in ["PATH", "ASAN_OPTIONS", "LSAN_OPTIONS", "RUST_BACKTRACE", "COVE_LOG"] {
             if let Some(value) = std::env::var_os(name) {
                 command.env(name, value);
             }
