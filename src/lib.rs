@@ -6,7 +6,7 @@
 //! | floor | modules | what it knows |
 //! |---|---|---|
 //! | 0 | [`domain`] | plain values; no I/O, no clock |
-//! | 1 | [`engine`], [`store`] | libtorrent; SQLite |
+//! | 1 | [`engine`], [`store`], [`tracker`] | libtorrent; SQLite; swarms |
 //! | 2 | [`service`] | what the program can do, in its own words |
 //! | 3 | [`http`] | warp: a call in, a reply out |
 //! | 4 | [`dialects`] | each API's words for the services |
@@ -19,3 +19,4 @@ pub mod engine;
 pub mod http;
 pub mod service;
 pub mod store;
+pub mod tracker;

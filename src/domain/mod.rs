@@ -2,6 +2,7 @@
 //!
 //! Nothing here does I/O, reads the clock or knows an API's JSON.
 
+pub mod access;
 pub mod bitfield;
 pub mod error;
 pub mod event;
@@ -9,4 +10,6 @@ pub mod hash;
 pub mod metadata;
 pub mod peer;
 pub mod remote_tracker;
+pub mod stats;
+pub mod swarm;
 pub mod torrent;

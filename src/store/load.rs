@@ -9,10 +9,12 @@ use rusqlite::types::ValueRef;
 
 use crate::domain::hash::Sha256Hash;
 use crate::domain::hash::TorrentId;
+use crate::store::access;
 use crate::store::counters;
 use crate::store::record::Columns;
 use crate::store::record::Damage;
 use crate::store::settings;
+use crate::store::swarms;
 use crate::store::torrents::ENTRY_COLUMNS;
 use crate::store::torrents::Entry;
 use crate::store::torrents::Removal;
@@ -63,6 +65,20 @@ pub struct BadRecord {
     /// Where its files are, as far as readable; may be empty.
     pub save_path: String,
 }
+
+/// Tables of small records: their key, what one is called, and how the rest of one is written down.
+const SMALL_TABLES: [(&str, &str, &str, &str); 4] = [
+    ("settings", "key", "setting", "format('value=%s', quote(value))"),
+    ("counters", "name", "counter", "format('value=%s', quote(value))"),
+    (
+        "swarms",
+        "info_hash",
+        "swarm",
+        "format('is_listed=%s is_flagged=%s mode=%s completed=%s', quote(is_listed),
+             quote(is_flagged), quote(mode), quote(completed))",
+    ),
+    ("access_keys", "key", "key", "format('valid_until=%s', quote(valid_until))"),
+];
 
 /// All whole torrents in the order of adding, and the damaged records that have to be shown.
 ///
@@ -192,20 +208,28 @@ fn shown(conn: &Connection) -> rusqlite::Result<Vec<BadRecord>> {
     rows.collect()
 }
 
-/// Moves damaged settings and counters aside; they are shown once, at the start that finds them.
+/// Moves damaged small records aside; they are shown once, at the start that finds them.
 fn damaged_pairs(conn: &Connection) -> rusqlite::Result<Vec<BadRecord>> {
     let mut bad = Vec::new();
-    for (table, key, kind) in [("settings", "key", "setting"), ("counters", "name", "counter")] {
+    for (table, key, kind, rest) in SMALL_TABLES {
         let mut query = conn.prepare(&format!("SELECT * FROM {table}"))?;
         let mut rows = query.query([])?;
         let mut keys = Vec::new();
         while let Some(row) = rows.next()? {
             let whole = match table {
                 "settings" => settings::read(row).map(drop),
+                "swarms" => swarms::read(row).map(drop),
+                "access_keys" => access::read(row).map(drop),
                 _ => counters::read(row).map(drop),
             };
             let Err(Damage(reason)) = whole else { continue };
-            let id_text = format!("{kind} `{}`", readable(row.get_ref(0)?));
+            let name = match table {
+                "swarms" => hex(row.get_ref(0)?),
+                // A key is a secret (rule W11).
+                "access_keys" => readable(row.get_ref(0)?).chars().take(4).collect(),
+                _ => readable(row.get_ref(0)?),
+            };
+            let id_text = format!("{kind} `{name}`");
             keys.push((row.get::<_, rusqlite::types::Value>(0)?, reason.clone()));
             bad.push(BadRecord { id_text, reason, name: String::new(), save_path: String::new() });
         }
@@ -214,8 +238,7 @@ fn damaged_pairs(conn: &Connection) -> rusqlite::Result<Vec<BadRecord>> {
                 &format!(
                     "INSERT INTO bad_records (source, dismissed_at, id, reason, rest)
                      SELECT '{table}', unixepoch(), {key}, ?2,
-                         format('value=%s version=%s checksum=%s', quote(value), quote(version),
-                             quote(checksum))
+                         {rest} || format(' version=%s checksum=%s', quote(version), quote(checksum))
                      FROM {table} WHERE {key} IS ?1"
                 ),
                 params![value, reason],

@@ -4,13 +4,16 @@
 //! is durable; changes that come together share one fsync. What was not acknowledged may be lost,
 //! what was acknowledged is not (rules D1, D2). No table, column or SQL is known outside.
 
+mod access;
 mod counters;
 mod failure;
+mod history;
 mod load;
 mod migrations;
 mod open;
 mod record;
 mod settings;
+mod swarms;
 #[cfg(test)]
 mod tests;
 mod torrents;
@@ -26,13 +29,18 @@ use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use crate::domain::access::AccessKey;
+use crate::domain::access::KeyRecord;
+use crate::domain::access::SwarmRecord;
 use crate::domain::error::Error;
 use crate::domain::error::Result;
 use crate::domain::hash::TorrentId;
 use crate::store::failure::Failure;
+pub use crate::store::history::HistoryRow;
 pub use crate::store::load::BadRecord;
 pub use crate::store::load::LoadedTorrent;
 pub use crate::store::open::OpenError;
+pub use crate::store::swarms::SwarmChange;
 pub use crate::store::torrents::NewTorrent;
 pub use crate::store::torrents::Removal;
 pub use crate::store::torrents::ResumeRecord;
@@ -190,6 +198,68 @@ impl Store {
     /// Those of every change.
     pub async fn counters(&self) -> Result<Vec<(String, i64)>> {
         self.change(0, counters::all).await
+    }
+
+    /// Changes what is kept of swarms, all of it or none; returns what was kept of each before.
+    ///
+    /// # Errors
+    /// Those of every change.
+    pub async fn change_swarms(
+        &self,
+        changes: Vec<(TorrentId, SwarmChange)>,
+    ) -> Result<Vec<SwarmRecord>> {
+        self.change(changes.len() * 64, move |conn| {
+            changes.iter().map(|(hash, change)| swarms::change(conn, *hash, *change)).collect()
+        })
+        .await
+    }
+
+    /// Everything that is kept of swarms.
+    ///
+    /// # Errors
+    /// Those of every change; `Internal` also when a record is damaged.
+    pub async fn swarms(&self) -> Result<Vec<SwarmRecord>> {
+        self.change(0, swarms::all).await
+    }
+
+    /// Keeps a key.
+    ///
+    /// # Errors
+    /// Those of every change.
+    pub async fn put_key(&self, record: KeyRecord) -> Result<()> {
+        self.change(0, move |conn| access::put_key(conn, &record)).await
+    }
+
+    /// Forgets a key; tells whether it was there.
+    ///
+    /// # Errors
+    /// Those of every change.
+    pub async fn remove_key(&self, key: AccessKey) -> Result<bool> {
+        self.change(0, move |conn| access::remove_key(conn, &key)).await
+    }
+
+    /// All keys.
+    ///
+    /// # Errors
+    /// Those of every change; `Internal` also when a record is damaged.
+    pub async fn keys(&self) -> Result<Vec<KeyRecord>> {
+        self.change(0, access::keys).await
+    }
+
+    /// Keeps a row of statistics, and forgets those of its span that began before `oldest_at`.
+    ///
+    /// # Errors
+    /// Those of every change.
+    pub async fn put_history(&self, row: HistoryRow, oldest_at: i64) -> Result<()> {
+        self.change(0, move |conn| history::put(conn, &row, oldest_at)).await
+    }
+
+    /// The statistics of a span that began at `since` or later, oldest first.
+    ///
+    /// # Errors
+    /// Those of every change.
+    pub async fn history(&self, span_s: u32, since: i64) -> Result<Vec<HistoryRow>> {
+        self.change(0, move |conn| history::since(conn, span_s, since)).await
     }
 
     /// Makes all changes that were asked for before, then closes the file. With `clean` it leaves

@@ -99,6 +99,26 @@ impl<'row> Columns<'row> {
         }
     }
 
+    /// The next column as a number; `None` for an empty one.
+    pub(super) fn optional_int(&mut self) -> Result<Option<i64>, Damage> {
+        match self.value()? {
+            ValueRef::Integer(number) => Ok(Some(number)),
+            ValueRef::Null => Ok(None),
+            _ => Err(self.wrong("no number")),
+        }
+    }
+
+    /// The next column as text; `None` for an empty one.
+    pub(super) fn optional_text(&mut self) -> Result<Option<&'row str>, Damage> {
+        match self.value()? {
+            ValueRef::Null => Ok(None),
+            ValueRef::Text(bytes) => {
+                std::str::from_utf8(bytes).map(Some).map_err(|_| self.wrong("not valid UTF-8"))
+            }
+            _ => Err(self.wrong("no text")),
+        }
+    }
+
     /// The next column as bytes.
     pub(super) fn bytes(&mut self) -> Result<&'row [u8], Damage> {
         self.optional_bytes()?.ok_or_else(|| self.wrong("missing"))

@@ -1,0 +1,444 @@
+//! The tracker inside this program: who announced what, told to whom.
+//!
+//! [`Tracker::announce`] is a plain function: no socket, no disk, no waiting, time and randomness
+//! as arguments. UDP, HTTP and our own client meet in it.
+
+mod access;
+pub mod connection_id;
+pub mod counters;
+pub mod http_wire;
+mod peers;
+mod position_index;
+pub mod random;
+mod scope;
+mod swarm;
+mod swarms;
+#[cfg(test)]
+mod tests;
+#[cfg(target_os = "linux")]
+mod udp_batch;
+pub mod udp_server;
+#[cfg(not(target_os = "linux"))]
+mod udp_single;
+pub mod udp_wire;
+
+use std::collections::HashSet;
+use std::net::IpAddr;
+use std::net::Ipv4Addr;
+use std::net::Ipv6Addr;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::OnceLock;
+use std::sync::PoisonError;
+use std::sync::RwLock;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
+use std::time::SystemTime;
+use std::time::UNIX_EPOCH;
+
+use tokio::sync::Notify;
+use tokio::sync::mpsc;
+
+use crate::domain::access::AccessKey;
+use crate::domain::access::KeyRecord;
+use crate::domain::access::Mode;
+use crate::domain::access::SwarmRecord;
+use crate::domain::hash::TorrentId;
+use crate::domain::swarm::Announce;
+use crate::domain::swarm::AnnounceEvent;
+use crate::domain::swarm::Announced;
+use crate::domain::swarm::PEERS_MAX_V4;
+use crate::domain::swarm::PEERS_MAX_V6;
+use crate::domain::swarm::Refusal;
+use crate::domain::swarm::SwarmCounts;
+use crate::domain::swarm::SwarmPeer;
+use crate::domain::swarm::SwarmSummary;
+use crate::domain::swarm::SwarmTotals;
+use crate::tracker::access::Access;
+use crate::tracker::counters::Counters;
+pub use crate::tracker::peers::PeerList;
+use crate::tracker::peers::Record;
+use crate::tracker::random::Random;
+pub use crate::tracker::scope::External;
+use crate::tracker::scope::View;
+use crate::tracker::scope::endpoint_v4;
+use crate::tracker::scope::endpoint_v6;
+use crate::tracker::scope::home;
+use crate::tracker::swarm::Swarm;
+use crate::tracker::swarms::Keep;
+pub use crate::tracker::swarms::Limits;
+use crate::tracker::swarms::Place;
+use crate::tracker::swarms::Swarms;
+use crate::tracker::swarms::Wish;
+
+/// Peers told when the asker leaves the number to us.
+const PEERS_DEFAULT: usize = 50;
+/// The interval grows by up to one part in this many, so that peers do not stay aligned (S11).
+const JITTER_PARTS: u32 = 10;
+/// How long all shards take to be swept once, in steps.
+const SWEEP_STEPS: usize = 120;
+/// New peers of held swarms that may wait for the engine; more are left to their next announce.
+const NEWCOMERS_MAX: usize = 1024;
+/// How far the clock is ahead at the start: nothing is older than the first moment.
+const CLOCK_START_S: u32 = 1 << 24;
+
+/// What is configured.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TrackerConfig {
+    /// Which swarms are served, and to whom.
+    pub mode: Mode,
+    /// Seconds between announces.
+    pub interval_s: u32,
+    /// Seconds of silence after which a peer is gone.
+    pub peer_timeout_s: u32,
+    /// Ceilings.
+    pub limits: Limits,
+    /// Under which addresses the world reaches this household, as far as configured.
+    pub external: External,
+}
+
+/// A moment, as far as the tracker cares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Now {
+    /// Seconds of a clock that only goes forward; for peers (vector S12).
+    pub clock_s: u32,
+    /// Unix seconds of wall time; for keys.
+    pub unix_s: i64,
+}
+
+/// A new peer of a swarm that the engine holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Newcomer {
+    /// The swarm.
+    pub info_hash: TorrentId,
+    /// Where this host reaches the peer.
+    pub address: SocketAddr,
+}
+
+/// What our own client does in a swarm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OwnPeer {
+    /// What it calls itself.
+    pub peer_id: [u8; 20],
+    /// Where it listens.
+    pub port: u16,
+    /// Whether it listens on IPv6 too.
+    pub has_v6: bool,
+    /// Payload bytes sent.
+    pub uploaded: u64,
+    /// Payload bytes received.
+    pub downloaded: u64,
+    /// Bytes missing.
+    pub left: u64,
+}
+
+/// The handle everybody clones.
+#[derive(Clone, Debug)]
+pub struct Tracker {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    swarms: Swarms,
+    access: Access,
+    interval_s: u32,
+    peer_timeout_s: u32,
+    external: RwLock<External>,
+    counters: Counters,
+    started: Instant,
+    next_shard: AtomicUsize,
+    completed: Mutex<HashSet<TorrentId>>,
+    completed_grew: Notify,
+    newcomers: OnceLock<mpsc::Sender<Newcomer>>,
+}
+
+impl Tracker {
+    /// A tracker that knows what was kept.
+    pub fn new(config: &TrackerConfig, swarms: &[SwarmRecord], keys: &[KeyRecord]) -> Self {
+        let table = Swarms::new(config.limits, &mut Random::from_os());
+        for record in swarms {
+            table.change(&record.info_hash, |swarm| {
+                swarm.completed = record.completed;
+                swarm.marks.is_listed = record.is_listed;
+                swarm.marks.is_flagged = record.is_flagged;
+                swarm.marks.mode = record.mode;
+                Keep::Peers
+            });
+        }
+        let inner = Inner {
+            swarms: table,
+            access: Access::new(config.mode, keys),
+            interval_s: config.interval_s,
+            peer_timeout_s: config.peer_timeout_s,
+            external: RwLock::new(config.external),
+            counters: Counters::new(),
+            started: Instant::now(),
+            next_shard: AtomicUsize::new(0),
+            completed: Mutex::default(),
+            completed_grew: Notify::new(),
+            newcomers: OnceLock::new(),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// The present moment.
+    pub fn now(&self) -> Now {
+        let clock_s = CLOCK_START_S.saturating_add(
+            u32::try_from(self.inner.started.elapsed().as_secs()).unwrap_or(u32::MAX),
+        );
+        let unix_s = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX));
+        Now { clock_s, unix_s }
+    }
+
+    /// Takes note of a peer and tells it of others, appended to `list`.
+    ///
+    /// # Errors
+    /// [`Refusal`]; nothing is stored then.
+    pub fn announce(
+        &self,
+        announce: &Announce<'_>,
+        now: Now,
+        random: &mut Random,
+        list: &mut PeerList,
+    ) -> Result<Announced, Refusal> {
+        let inner = &*self.inner;
+        if announce.port == 0 {
+            return Err(Refusal::InvalidPort);
+        }
+        let asker = announce.asker;
+        let (place, want_max) = match home(asker) {
+            IpAddr::V4(ip) => (Place::V4(endpoint_v4(ip, announce.port)), PEERS_MAX_V4),
+            IpAddr::V6(ip) => (Place::V6(endpoint_v6(ip, announce.port)), PEERS_MAX_V6),
+        };
+        let view = View::of(asker, self.external());
+        let want = announce.want.map_or(PEERS_DEFAULT, |want| want as usize).min(want_max);
+        let wish = Wish { want, view: &view, now_s: now.clock_s };
+        let judge = |marks| inner.access.judge(marks, announce.key, asker.ip, now);
+        let settled = inner.swarms.announce(announce, place, &wish, judge, random, list)?;
+        if settled.has_completed {
+            self.note_completed(announce.info_hash);
+        }
+        if settled.is_new && settled.is_held {
+            self.tell_engine(announce.info_hash, SocketAddr::new(home(asker), announce.port));
+        }
+        let SwarmCounts { seeders, leechers, completed } = settled.counts;
+        let jitter = random.below((inner.interval_s / JITTER_PARTS) as usize + 1) as u32;
+        Ok(Announced { interval_s: inner.interval_s + jitter, seeders, leechers, completed })
+    }
+
+    /// The numbers of a swarm; zeros for one that is unknown or not for the asker's eyes.
+    pub fn scrape(&self, info_hash: &TorrentId, key: Option<&[u8]>, now: Now) -> SwarmCounts {
+        let inner = &*self.inner;
+        let shown = |swarm: &Swarm| {
+            inner.access.shows(swarm.marks, key, now).then(|| swarm.public_counts())
+        };
+        inner.swarms.look(info_hash, shown).flatten().unwrap_or_default()
+    }
+
+    /// Seconds between announces, without jitter.
+    pub fn interval_s(&self) -> u32 {
+        self.inner.interval_s
+    }
+
+    /// The mode of swarms without one of their own.
+    pub fn mode(&self) -> Mode {
+        self.inner.access.mode()
+    }
+
+    /// What is counted.
+    pub fn counters(&self) -> &Counters {
+        &self.inner.counters
+    }
+
+    /// A swarm's numbers, for our own APIs; `None` when there is nothing to show.
+    pub fn swarm(&self, info_hash: &TorrentId) -> Option<SwarmSummary> {
+        let summary = |swarm: &Swarm| {
+            let (counts, is_flagged) = (swarm.counts(), swarm.marks.is_flagged);
+            swarm.is_visible().then_some(SwarmSummary { info_hash: *info_hash, counts, is_flagged })
+        };
+        self.inner.swarms.look(info_hash, summary).flatten()
+    }
+
+    /// A swarm's peers.
+    pub fn peers(&self, info_hash: &TorrentId) -> Vec<SwarmPeer> {
+        self.inner.swarms.peers(info_hash, self.now().clock_s)
+    }
+
+    /// All swarms with something to show, in the order of their info-hashes.
+    pub fn list(&self) -> Vec<SwarmSummary> {
+        self.inner.swarms.list()
+    }
+
+    /// Sums over all swarms.
+    pub fn totals(&self) -> SwarmTotals {
+        self.inner.swarms.totals()
+    }
+
+    /// What is to be kept of a swarm.
+    pub fn record(&self, info_hash: &TorrentId) -> SwarmRecord {
+        self.inner.swarms.record(info_hash)
+    }
+
+    /// The whitelist, in order.
+    pub fn listed(&self) -> Vec<TorrentId> {
+        self.inner.swarms.listed()
+    }
+
+    /// Puts a swarm on the whitelist or takes it off; then its peers go, unless it is still
+    /// served (vector S10).
+    pub fn set_listed(&self, info_hash: &TorrentId, is_listed: bool) {
+        self.inner.swarms.change(info_hash, |swarm| {
+            swarm.marks.is_listed = is_listed;
+            self.keep(swarm)
+        });
+    }
+
+    /// Refuses a swarm to everybody, or no longer.
+    pub fn set_flagged(&self, info_hash: &TorrentId, is_flagged: bool) {
+        self.inner.swarms.change(info_hash, |swarm| {
+            swarm.marks.is_flagged = is_flagged;
+            self.keep(swarm)
+        });
+    }
+
+    /// Gives a swarm a mode of its own, or takes it.
+    pub fn set_mode(&self, info_hash: &TorrentId, mode: Option<Mode>) {
+        self.inner.swarms.change(info_hash, |swarm| {
+            swarm.marks.mode = mode;
+            self.keep(swarm)
+        });
+    }
+
+    /// Forgets a swarm altogether, whatever is known of it; tells whether anything was.
+    pub fn forget(&self, info_hash: &TorrentId) -> bool {
+        let was_there = self.swarm(info_hash).is_some();
+        self.inner.swarms.change(info_hash, |swarm| {
+            let own = (swarm.marks.is_own, swarm.marks.is_held);
+            *swarm = Swarm::new();
+            (swarm.marks.is_own, swarm.marks.is_held) = own;
+            Keep::Nobody
+        });
+        was_there
+    }
+
+    fn keep(&self, swarm: &Swarm) -> Keep {
+        let is_served = self.inner.access.serves(swarm.marks) && !swarm.marks.is_flagged;
+        if is_served { Keep::Peers } else { Keep::Nobody }
+    }
+
+    /// Lets in who has the key, from the next packet on.
+    pub fn add_key(&self, record: KeyRecord) {
+        self.inner.access.add_key(record);
+    }
+
+    /// Lets in nobody with the key, from the next packet on; tells whether it was there.
+    pub fn remove_key(&self, key: &AccessKey) -> bool {
+        self.inner.access.remove_key(key)
+    }
+
+    /// All keys, expired ones too.
+    pub fn keys(&self) -> Vec<KeyRecord> {
+        self.inner.access.keys()
+    }
+
+    /// Makes our own client a member of a swarm, or brings its numbers up to date.
+    pub fn set_own(&self, info_hash: &TorrentId, own: &OwnPeer, random: &mut Random) {
+        let now_s = self.now().clock_s;
+        let secret = self.inner.swarms.secret();
+        self.inner.swarms.change(info_hash, |swarm| {
+            (swarm.marks.is_own, swarm.marks.is_held) = (true, true);
+            let record = Record {
+                peer_id: own.peer_id,
+                uploaded: own.uploaded,
+                downloaded: own.downloaded,
+                left: own.left,
+                seen_s: now_s,
+                event: AnnounceEvent::None,
+                is_counted: true,
+                is_own: true,
+            };
+            let (v4, v6) = (Ipv4Addr::LOCALHOST, Ipv6Addr::LOCALHOST);
+            swarm.v4.put_own(endpoint_v4(v4, own.port), record, secret, random);
+            if own.has_v6 {
+                let peers = swarm.v6.get_or_insert_default();
+                peers.put_own(endpoint_v6(v6, own.port), record, secret, random);
+            }
+            self.keep(swarm)
+        });
+    }
+
+    /// Our own client has left a swarm.
+    pub fn clear_own(&self, info_hash: &TorrentId) {
+        let secret = self.inner.swarms.secret();
+        self.inner.swarms.change(info_hash, |swarm| {
+            (swarm.marks.is_own, swarm.marks.is_held) = (false, false);
+            swarm.v4.remove_own(secret);
+            if let Some(peers) = &mut swarm.v6 {
+                peers.remove_own(secret);
+            }
+            self.keep(swarm)
+        });
+    }
+
+    /// The new peers of our own client's swarms from now on; only the first caller gets them.
+    pub fn newcomers(&self) -> Option<mpsc::Receiver<Newcomer>> {
+        let (sender, receiver) = mpsc::channel(NEWCOMERS_MAX);
+        self.inner.newcomers.set(sender).ok().map(|()| receiver)
+    }
+
+    fn tell_engine(&self, info_hash: TorrentId, address: SocketAddr) {
+        if let Some(newcomers) = self.inner.newcomers.get() {
+            // A full queue is no loss: the engine meets the peer at its own next announce.
+            let _ = newcomers.try_send(Newcomer { info_hash, address });
+        }
+    }
+
+    /// Under which addresses the world reaches this household.
+    pub fn external(&self) -> External {
+        *self.inner.external.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The world reaches this household under other addresses.
+    pub fn set_external(&self, external: External) {
+        *self.inner.external.write().unwrap_or_else(PoisonError::into_inner) = external;
+    }
+
+    /// Removes silent peers in a part of the table; [`SWEEP_STEPS`] calls see all of it.
+    pub fn sweep(&self, now: Now) {
+        let swarms = &self.inner.swarms;
+        let oldest_s = now.clock_s.saturating_sub(self.inner.peer_timeout_s);
+        for _ in 0..swarms.shards().div_ceil(SWEEP_STEPS) {
+            let shard = self.inner.next_shard.fetch_add(1, Relaxed) % swarms.shards();
+            swarms.sweep(shard, oldest_s);
+        }
+    }
+
+    /// Waits until a completed count grew, and takes the swarms whose counts did.
+    pub async fn completed(&self) -> Vec<SwarmRecord> {
+        loop {
+            let grown: Vec<TorrentId> = self.completed_now();
+            if !grown.is_empty() {
+                return grown.iter().map(|hash| self.record(hash)).collect();
+            }
+            self.inner.completed_grew.notified().await;
+        }
+    }
+
+    fn completed_now(&self) -> Vec<TorrentId> {
+        let mut grown = self.inner.completed.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *grown).into_iter().collect()
+    }
+
+    /// The completed count of a swarm grew, or could not be kept and has to be tried again.
+    pub fn note_completed(&self, info_hash: TorrentId) {
+        let mut grown = self.inner.completed.lock().unwrap_or_else(PoisonError::into_inner);
+        grown.insert(info_hash);
+        drop(grown);
+        self.inner.completed_grew.notify_one();
+    }
+}

@@ -1,0 +1,441 @@
+//! Every swarm, in shards by a keyed hash of the info-hash: one table for UDP, HTTP and the APIs.
+//!
+//! An announce locks one shard once, for as long as it takes to put one peer and copy a few. The
+//! sums that the ceilings need change only when a peer comes or goes, so that the announces of
+//! known peers share no cache line but their swarm's.
+
+use std::collections::HashMap;
+use std::hash::BuildHasher;
+use std::hash::RandomState;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
+
+use dashmap::DashMap;
+
+use crate::domain::access::SwarmRecord;
+use crate::domain::hash::TorrentId;
+use crate::domain::swarm::Announce;
+use crate::domain::swarm::AnnounceEvent;
+use crate::domain::swarm::Refusal;
+use crate::domain::swarm::SwarmCounts;
+use crate::domain::swarm::SwarmPeer;
+use crate::domain::swarm::SwarmSummary;
+use crate::domain::swarm::SwarmTotals;
+use crate::tracker::peers::PeerList;
+use crate::tracker::peers::Peers;
+use crate::tracker::peers::Record;
+use crate::tracker::random::Random;
+use crate::tracker::scope::Endpoint;
+use crate::tracker::scope::Scope;
+use crate::tracker::scope::View;
+use crate::tracker::swarm::Marks;
+use crate::tracker::swarm::Swarm;
+
+/// Parts of the table with a lock each; many more than there are threads.
+const SHARDS: usize = 256;
+/// Peers looked at under one lock while old ones are removed.
+const EXPIRE_LOOKS: usize = 4096;
+
+/// Ceilings (vector S8, rule T6); 0 = none. At one of them what is known stays and is served.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Swarms in all.
+    pub swarms: usize,
+    /// Peers in all.
+    pub peers: usize,
+    /// Peers of one swarm.
+    pub peers_per_swarm: usize,
+    /// Swarms that one address (IPv6: one /64) may make. Not for addresses of this host.
+    pub swarms_per_address: u32,
+    /// Peers of one address (IPv6: one /64) in one swarm. Not for addresses of this host.
+    pub peers_per_address: u32,
+}
+
+/// Every swarm.
+#[derive(Debug)]
+pub(crate) struct Swarms {
+    shards: Box<[Shard]>,
+    hasher: RandomState,
+    /// Keys the hashes of endpoints.
+    secret: u64,
+    limits: Limits,
+    swarms: AtomicUsize,
+    peers: AtomicUsize,
+    /// How many swarms each household made, while there is a ceiling for it.
+    makers: DashMap<u64, u32>,
+}
+
+/// On cache lines of its own.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Shard(Mutex<Part>);
+
+#[derive(Debug, Default)]
+struct Part {
+    // Boxed: a table keeps room for more than it holds, and a swarm is large.
+    #[allow(clippy::box_collection, reason = "the table's free slots would cost a swarm each")]
+    swarms: HashMap<TorrentId, Box<Swarm>>,
+    totals: SwarmTotals,
+}
+
+/// The settled parts of an announce.
+pub(crate) struct Settled {
+    /// The swarm's numbers, the asker included.
+    pub(crate) counts: SwarmCounts,
+    /// It was not there before.
+    pub(crate) is_new: bool,
+    /// The engine wants to hear of it.
+    pub(crate) is_held: bool,
+    /// The count of completed downloads grew.
+    pub(crate) has_completed: bool,
+}
+
+/// The peer of an announce, in its family.
+#[derive(Clone, Copy)]
+pub(crate) enum Place {
+    /// At an IPv4 endpoint.
+    V4(crate::tracker::scope::V4),
+    /// At an IPv6 endpoint.
+    V6(crate::tracker::scope::V6),
+}
+
+/// How an announce is answered.
+pub(crate) struct Wish<'a> {
+    /// Peers at most.
+    pub(crate) want: usize,
+    /// What the asker is told of addresses.
+    pub(crate) view: &'a View,
+    /// The tracker's clock.
+    pub(crate) now_s: u32,
+}
+
+impl Swarms {
+    /// None yet.
+    pub(crate) fn new(limits: Limits, random: &mut Random) -> Self {
+        Self {
+            shards: (0..SHARDS).map(|_| Shard::default()).collect(),
+            hasher: RandomState::new(),
+            secret: random.next(),
+            limits,
+            swarms: AtomicUsize::new(0),
+            peers: AtomicUsize::new(0),
+            makers: DashMap::new(),
+        }
+    }
+
+    /// The shard of an info-hash, locked.
+    fn lock(&self, hash: &TorrentId) -> MutexGuard<'_, Part> {
+        let shard = self.hasher.hash_one(hash) as usize % SHARDS;
+        self.lock_shard(shard)
+    }
+
+    fn lock_shard(&self, shard: usize) -> MutexGuard<'_, Part> {
+        self.shards[shard].0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts the peer and chooses others for it. `judge` decides by the swarm's marks, before
+    /// anything is changed.
+    pub(crate) fn announce(
+        &self,
+        announce: &Announce<'_>,
+        place: Place,
+        wish: &Wish<'_>,
+        judge: impl FnOnce(Marks) -> Result<(), Refusal>,
+        random: &mut Random,
+        list: &mut PeerList,
+    ) -> Result<Settled, Refusal> {
+        let mut guard = self.lock(&announce.info_hash);
+        let part = &mut *guard;
+        let swarm = match part.swarms.get_mut(&announce.info_hash) {
+            Some(swarm) => {
+                judge(swarm.marks)?;
+                swarm
+            }
+            None => {
+                judge(Marks::default())?;
+                if announce.event == AnnounceEvent::Stopped {
+                    // Nobody leaves a swarm that is not there (vector U28).
+                    let counts = SwarmCounts::default();
+                    let (is_new, is_held, has_completed) = (false, false, false);
+                    return Ok(Settled { counts, is_new, is_held, has_completed });
+                }
+                let maker = self.admit_swarm(place)?;
+                let mut swarm = Box::new(Swarm::new());
+                swarm.maker = maker;
+                part.swarms.entry(announce.info_hash).or_insert(swarm)
+            }
+        };
+        let others = swarm.len();
+        let before = swarm.share();
+        let outcome = match place {
+            Place::V4(key) => self.put(&mut swarm.v4, key, announce, wish, others, random, list),
+            Place::V6(key) => {
+                let peers = swarm.v6.get_or_insert_with(|| Box::new(Peers::new()));
+                self.put(peers, key, announce, wish, others, random, list)
+            }
+        };
+        let (is_new, has_completed) = match outcome {
+            Ok(outcome) => outcome,
+            Err(refusal) => {
+                if swarm.is_idle() {
+                    self.forget(part, &announce.info_hash);
+                }
+                return Err(refusal);
+            }
+        };
+        swarm.completed = swarm.completed.saturating_add(u32::from(has_completed));
+        part.totals = part.totals + swarm.share() - before;
+        let (counts, is_held) = (swarm.counts(), swarm.marks.is_held);
+        if swarm.is_idle() {
+            self.forget(part, &announce.info_hash);
+        }
+        Ok(Settled { counts, is_new, is_held, has_completed })
+    }
+
+    /// Puts or removes one peer; tells whether it is new and whether a completion counts.
+    #[allow(clippy::too_many_arguments, reason = "the parts of one announce, borrowed apart")]
+    fn put<E: Endpoint>(
+        &self,
+        peers: &mut Peers<E>,
+        key: E,
+        announce: &Announce<'_>,
+        wish: &Wish<'_>,
+        others: usize,
+        random: &mut Random,
+        list: &mut PeerList,
+    ) -> Result<(bool, bool), Refusal> {
+        let found = peers.find(&key, self.secret);
+        let known = found.map(|place| *peers.record(place));
+        if announce.event == AnnounceEvent::Stopped {
+            // Only who came may go: another peer behind the same address cannot send it away.
+            if let (Some(place), Some(record)) = (found, known)
+                && record.peer_id == announce.peer_id
+            {
+                peers.remove(place, self.secret);
+                self.peers.fetch_sub(1, Relaxed);
+            }
+            return Ok((false, false));
+        }
+        let mut record = Record {
+            peer_id: announce.peer_id,
+            uploaded: announce.uploaded,
+            downloaded: announce.downloaded,
+            left: announce.left,
+            seen_s: wish.now_s,
+            event: announce.event,
+            is_counted: known.is_some_and(|known| known.is_counted),
+            is_own: known.is_some_and(|known| known.is_own),
+        };
+        let has_completed =
+            announce.event == AnnounceEvent::Completed && record.is_seeder() && !record.is_counted;
+        record.is_counted |= has_completed;
+        let place = match found {
+            Some(place) => peers.update(place, record, self.secret, random),
+            None => {
+                self.admit_peer(peers, &key, others)?;
+                self.peers.fetch_add(1, Relaxed);
+                peers.insert(key, record, self.secret, random)
+            }
+        };
+        peers.choose(Some(place), record.is_seeder(), wish.want, wish.view, random, list);
+        Ok((found.is_none(), has_completed))
+    }
+
+    /// Whether one more swarm may be made, and by whom it counts as made.
+    fn admit_swarm(&self, place: Place) -> Result<Option<u64>, Refusal> {
+        let is_past = |limit: usize, count: usize| limit > 0 && count >= limit;
+        if is_past(self.limits.swarms, self.swarms.load(Relaxed))
+            || is_past(self.limits.peers, self.peers.load(Relaxed))
+        {
+            return Err(Refusal::Full);
+        }
+        let (household, scope) = match place {
+            Place::V4(key) => (key.household(), key.scope()),
+            Place::V6(key) => (key.household(), key.scope()),
+        };
+        let limit = self.limits.swarms_per_address;
+        let maker = (limit > 0 && scope != Scope::Loopback).then_some(household);
+        if let Some(maker) = maker {
+            let mut made = self.makers.entry(maker).or_default();
+            if *made >= limit {
+                return Err(Refusal::Full);
+            }
+            *made += 1;
+        }
+        self.swarms.fetch_add(1, Relaxed);
+        Ok(maker)
+    }
+
+    fn admit_peer<E: Endpoint>(
+        &self,
+        peers: &Peers<E>,
+        key: &E,
+        others: usize,
+    ) -> Result<(), Refusal> {
+        let Limits { peers: in_all, peers_per_swarm, peers_per_address, .. } = self.limits;
+        let is_past = |limit: usize, count: usize| limit > 0 && count >= limit;
+        let is_crowded = peers_per_address > 0
+            && key.scope() != Scope::Loopback
+            && peers.of_household(key) >= peers_per_address;
+        match is_crowded
+            || is_past(in_all, self.peers.load(Relaxed))
+            || is_past(peers_per_swarm, others)
+        {
+            true => Err(Refusal::Full),
+            false => Ok(()),
+        }
+    }
+
+    /// The swarm is no longer there.
+    fn forget(&self, part: &mut Part, hash: &TorrentId) {
+        let Some(swarm) = part.swarms.remove(hash) else { return };
+        self.swarms.fetch_sub(1, Relaxed);
+        self.peers.fetch_sub(swarm.len(), Relaxed);
+        if let Some(maker) = swarm.maker {
+            self.makers.remove_if_mut(&maker, |_, made| {
+                *made -= 1;
+                *made == 0
+            });
+        }
+        let room = part.swarms.capacity();
+        if room > 64 && part.swarms.len() < room / 4 {
+            part.swarms.shrink_to(room / 2);
+        }
+    }
+
+    /// Looks at a swarm; makes none.
+    pub(crate) fn look<T>(&self, hash: &TorrentId, look: impl FnOnce(&Swarm) -> T) -> Option<T> {
+        self.lock(hash).swarms.get(hash).map(|swarm| look(swarm))
+    }
+
+    /// Changes a swarm's marks or counts, making it first if it is not there; its peers are
+    /// dropped when `change` says so. Not held by ceilings: what is decided here comes from us.
+    pub(crate) fn change(&self, hash: &TorrentId, change: impl FnOnce(&mut Swarm) -> Keep) {
+        let mut guard = self.lock(hash);
+        let part = &mut *guard;
+        let swarm = part.swarms.entry(*hash).or_insert_with(|| {
+            self.swarms.fetch_add(1, Relaxed);
+            Box::new(Swarm::new())
+        });
+        let (before, share) = (swarm.len(), swarm.share());
+        if change(swarm) == Keep::Nobody {
+            swarm.v4 = Peers::new();
+            swarm.v6 = None;
+        }
+        part.totals = part.totals + swarm.share() - share;
+        // Wraps to a subtraction when peers have gone.
+        self.peers.fetch_add(swarm.len().wrapping_sub(before), Relaxed);
+        if swarm.is_idle() {
+            self.forget(part, hash);
+        }
+    }
+
+    /// The key of the endpoints' hashes, for [`Swarms::change`].
+    pub(crate) fn secret(&self) -> u64 {
+        self.secret
+    }
+
+    /// Removes what is older than `oldest_s` in one shard, a few peers under each lock.
+    pub(crate) fn sweep(&self, shard: usize, oldest_s: u32) {
+        let hashes: Vec<TorrentId> = self.lock_shard(shard).swarms.keys().copied().collect();
+        for hash in hashes {
+            let mut cursors = (usize::MAX, usize::MAX);
+            while cursors != (0, 0) {
+                let mut guard = self.lock_shard(shard);
+                let part = &mut *guard;
+                let Some(swarm) = part.swarms.get_mut(&hash) else { break };
+                let (before, share) = (swarm.len(), swarm.share());
+                let looks = EXPIRE_LOOKS;
+                let expired = |_: &Record| {};
+                cursors.0 = swarm.v4.expire(cursors.0, looks, oldest_s, self.secret, expired);
+                cursors.1 = match &mut swarm.v6 {
+                    Some(peers) => peers.expire(cursors.1, looks, oldest_s, self.secret, expired),
+                    None => 0,
+                };
+                if swarm.v6.as_ref().is_some_and(|peers| peers.len() == 0) {
+                    swarm.v6 = None;
+                }
+                part.totals = part.totals + swarm.share() - share;
+                self.peers.fetch_sub(before - swarm.len(), Relaxed);
+                if swarm.is_idle() {
+                    self.forget(part, &hash);
+                }
+            }
+        }
+    }
+
+    /// How many shards there are to sweep.
+    pub(crate) fn shards(&self) -> usize {
+        SHARDS
+    }
+
+    /// All peers of a swarm.
+    pub(crate) fn peers(&self, hash: &TorrentId, now_s: u32) -> Vec<SwarmPeer> {
+        let all = |swarm: &Swarm| {
+            let v6 = swarm.v6.iter().flat_map(|peers| peers.list(now_s));
+            swarm.v4.list(now_s).chain(v6).collect()
+        };
+        self.look(hash, all).unwrap_or_default()
+    }
+
+    /// All visible swarms, in the order of their info-hashes.
+    pub(crate) fn list(&self) -> Vec<SwarmSummary> {
+        let mut all = Vec::with_capacity(self.swarms.load(Relaxed));
+        for shard in 0..SHARDS {
+            let part = self.lock_shard(shard);
+            let visible = part.swarms.iter().filter(|(_, swarm)| swarm.is_visible());
+            all.extend(visible.map(|(hash, swarm)| summary(hash, swarm)));
+        }
+        all.sort_unstable_by_key(|summary| summary.info_hash);
+        all
+    }
+
+    /// What is kept of a swarm.
+    pub(crate) fn record(&self, hash: &TorrentId) -> SwarmRecord {
+        let record = |swarm: &Swarm| record(hash, swarm);
+        self.look(hash, record).unwrap_or_else(|| record_of_nothing(hash))
+    }
+
+    /// The info-hashes on the whitelist, in order.
+    pub(crate) fn listed(&self) -> Vec<TorrentId> {
+        let mut all = Vec::new();
+        for shard in 0..SHARDS {
+            let part = self.lock_shard(shard);
+            let listed = part.swarms.iter().filter(|(_, swarm)| swarm.marks.is_listed);
+            all.extend(listed.map(|(hash, _)| *hash));
+        }
+        all.sort_unstable();
+        all
+    }
+
+    /// Sums over all swarms.
+    pub(crate) fn totals(&self) -> SwarmTotals {
+        let parts = (0..SHARDS).map(|shard| self.lock_shard(shard).totals);
+        parts.fold(SwarmTotals::default(), |sum, part| sum + part)
+    }
+}
+
+/// Whether a change of marks spares the peers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keep {
+    /// They stay.
+    Peers,
+    /// They are dropped.
+    Nobody,
+}
+
+fn summary(hash: &TorrentId, swarm: &Swarm) -> SwarmSummary {
+    SwarmSummary { info_hash: *hash, counts: swarm.counts(), is_flagged: swarm.marks.is_flagged }
+}
+
+fn record(hash: &TorrentId, swarm: &Swarm) -> SwarmRecord {
+    let Marks { is_listed, is_flagged, mode, .. } = swarm.marks;
+    SwarmRecord { info_hash: *hash, is_listed, is_flagged, mode, completed: swarm.completed }
+}
+
+fn record_of_nothing(hash: &TorrentId) -> SwarmRecord {
+    record(hash, &Swarm::new())
+}
