@@ -48,6 +48,7 @@ class Cove(Client):
     def command(self):
         settings = {
             "api.bind": f"{API_HOST}:{API_PORT}",
+            "tracker.http.bind": "",
             "client.listen": f"0.0.0.0:{PEER_PORT}",
             "client.download_dir": self.home / "downloads",
             "client.roots": self.home.parent.parent,    # the harness's work folder

@@ -277,10 +277,12 @@ fn d13_a_port_in_use_is_exit_code_5_and_named() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
 
-    let (code, log) = refused_start(Home::new().set("api.bind", &address));
+    for key in ["api.bind", "tracker.http.bind"] {
+        let (code, log) = refused_start(Home::new().set(key, &address));
 
-    assert_eq!(code, Some(5), "{log}");
-    assert!(log.contains(&address), "{log}");
+        assert_eq!(code, Some(5), "{log}");
+        assert!(log.contains(&address) && log.contains(key), "{log}");
+    }
 }
 
 /// Rule D13: a peer port in use is a state of the client, not an end.

@@ -16,6 +16,7 @@ mod foreign;
 mod hostile;
 mod hostile_paths;
 mod house;
+mod listeners;
 mod power;
 mod restart;
 mod streaming;

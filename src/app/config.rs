@@ -20,6 +20,7 @@ use crate::app::config_show::Row;
 use crate::app::config_sources;
 use crate::app::config_sources::Environment;
 use crate::app::config_sources::Wishes;
+pub use crate::app::config_tracker::TrackerConfig;
 use crate::domain::error::Error;
 use crate::domain::error::Result;
 
@@ -33,6 +34,8 @@ pub struct Config {
     pub api: ApiConfig,
     /// The BitTorrent client.
     pub client: ClientConfig,
+    /// The tracker.
+    pub tracker: TrackerConfig,
     /// What is logged to standard error, and how.
     pub log: LogConfig,
 }
@@ -272,6 +275,7 @@ impl Config {
             state_dir,
             api: ApiConfig::default(),
             client: ClientConfig { download_dir, ..ClientConfig::default() },
+            tracker: TrackerConfig::default(),
             log: LogConfig::default(),
         }
     }
@@ -302,6 +306,7 @@ impl Config {
             return Err(Error::invalid("`client.umask` is three octal digits, such as 022"));
         }
         self.api.limits.check()?;
+        self.tracker.check()?;
         config_paths::check(self, file)
     }
 }
@@ -430,7 +435,9 @@ impl std::fmt::Debug for ClientConfig {
 }
 
 /// A list of `address:port`; std's own error does not show the text that is wrong.
-fn addresses<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<Vec<SocketAddr>, D::Error> {
+pub(crate) fn addresses<'de, D: Deserializer<'de>>(
+    from: D,
+) -> std::result::Result<Vec<SocketAddr>, D::Error> {
     let texts = Vec::<String>::deserialize(from)?;
     let parse = |text: &String| {
         text.parse().map_err(|_| {
@@ -519,6 +526,7 @@ mod tests {
         assert_eq!(config.state_dir, home.path(".local/share/cove"));
         assert_eq!(config.api.bind, sockets(&["127.0.0.1:7373"]));
         assert_eq!(config.client.listen, sockets(&["0.0.0.0:46881", "[::]:46881"]));
+        assert_eq!(config.tracker.http.bind, sockets(&["0.0.0.0:6969", "[::]:6969"]));
         assert_eq!(config.client.download_dir, home.path("Downloads"));
         assert_eq!(config.client.roots, [home.path("Downloads")]);
         assert_eq!(config.api.token, None);
@@ -608,6 +616,11 @@ mod tests {
             (Home::new().set("api.bind=localhost"), "`localhost` is no address:port"),
             (Home::new().set("api.bind="), "`api.bind` is empty"),
             (Home::new().set("api.limits.max_headers=0"), "`api.limits.max_headers` is 0"),
+            (Home::new().set("tracker.http.bind=6969"), "`6969` is no address:port"),
+            (
+                Home::new().set("tracker.http.max_connections=0"),
+                "`tracker.http.max_connections` is 0",
+            ),
             (Home::new().set("api.token=a b"), "`api.token` has blanks"),
             (file("[api\n"), "line 1 is no valid TOML"),
         ];

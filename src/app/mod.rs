@@ -6,6 +6,7 @@ mod config_fit;
 mod config_paths;
 pub mod config_show;
 pub mod config_sources;
+mod config_tracker;
 pub mod logging;
 pub mod serve;
 mod services;

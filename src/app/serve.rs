@@ -17,6 +17,7 @@ use crate::app::config::Config;
 use crate::app::config::Loaded;
 use crate::app::services;
 use crate::app::state_dir;
+use crate::app::state_dir::Addresses;
 use crate::app::state_dir::StateDir;
 use crate::app::state_dir::StateDirError;
 use crate::dialects;
@@ -24,6 +25,7 @@ use crate::domain::error::Error;
 use crate::domain::error::ErrorKind;
 use crate::engine::Engine;
 use crate::engine::EngineConfig;
+use crate::http::Role;
 use crate::http::Server;
 use crate::service::Services;
 use crate::service::auth::Auth;
@@ -104,7 +106,7 @@ async fn start(loaded: &Loaded) -> Result<Running, Failure> {
     let config = &loaded.config;
     let state = StateDir::open(&config.state_dir)?;
     let auth = services::auth(config, &state)?;
-    let server = Server::bind(services::http(&config.api)).map_err(in_use)?;
+    let server = Server::bind(services::http(config)).map_err(in_use)?;
     let opened = open_store(&state)?;
     state_dir::set_payload_umask(config.client.umask_bits().unwrap_or(0o022));
     services::make_download_dir(config)?;
@@ -112,11 +114,16 @@ async fn start(loaded: &Loaded) -> Result<Running, Failure> {
     let engine = start_engine(config, records)?;
     let keeper = tokio::spawn(keeper::run(opened.store.clone(), waiting));
     let store = opened.store.clone();
-    let addresses = server.addresses();
+    let (api, tracker) = (server.addresses(Role::Api), server.addresses(Role::Tracker));
     let handle = load(loaded, auth, &engine, opened);
     let (stop_http, stop) = watch::channel(false);
-    let http = tokio::spawn(server.run(dialects::handler(handle, services::facts(config)), stop));
-    announce(&state, &addresses, &engine, config.api.token.is_some()).await?;
+    let http = tokio::spawn(server.run(dialects::handlers(handle, services::facts(config)), stop));
+    let addresses = Addresses {
+        url: state_dir::local_url(&api).unwrap_or_default(),
+        peer_port: peer_port(&engine).await,
+        tracker_http: tracker,
+    };
+    announce(&state, &addresses, config.api.token.is_some())?;
     Ok(Running { stop_http, http, engine, keeper, store, state })
 }
 
@@ -180,30 +187,35 @@ fn load(loaded: &Loaded, auth: Auth, engine: &Engine, opened: Opened) -> Service
     services
 }
 
-/// Tells the command line and the user where everything is.
-async fn announce(
-    state: &StateDir,
-    addresses: &[std::net::SocketAddr],
-    engine: &Engine,
-    is_token_configured: bool,
-) -> Result<(), Failure> {
+/// The port for peers, 0 while there is none.
+async fn peer_port(engine: &Engine) -> u16 {
     let mut listening = engine.listening();
     let known = tokio::time::timeout(LISTEN_LIMIT, listening.wait_for(Option::is_some)).await;
-    let peer_port = known.ok().and_then(Result::ok).and_then(|port| *port).unwrap_or(0);
-    let url = state_dir::local_url(addresses).unwrap_or_default();
-    state.announce_api(&url, peer_port)?;
+    known.ok().and_then(Result::ok).and_then(|port| *port).unwrap_or(0)
+}
+
+/// Tells the command line and the user where everything is.
+fn announce(
+    state: &StateDir,
+    addresses: &Addresses,
+    is_token_configured: bool,
+) -> Result<(), Failure> {
+    state.announce(addresses)?;
     let token = if is_token_configured {
         "as configured (api.token)".to_owned()
     } else {
         format!("in {}", state.token_path().display())
     };
-    let peers = match peer_port {
+    let peers = match addresses.peer_port {
         0 => "not listening (see the log)".to_owned(),
         port => format!("port {port}"),
     };
     let mut out = std::io::stdout().lock();
     // Nobody reading standard output is no reason to stop.
-    let _ = writeln!(out, "API    {url}\ntoken  {token}\npeers  {peers}");
+    let _ = writeln!(out, "API      {}\ntoken    {token}\npeers    {peers}", addresses.url);
+    for address in &addresses.tracker_http {
+        let _ = writeln!(out, "tracker  http://{address}/announce");
+    }
     let _ = out.flush();
     Ok(())
 }

@@ -1,8 +1,9 @@
 //! From the configuration to the configuration of each floor.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::app::config::ApiConfig;
+use crate::app::config::ApiLimits;
 use crate::app::config::Config;
 use crate::app::config::FetchPrivate;
 use crate::app::state_dir::StateDir;
@@ -12,6 +13,8 @@ use crate::domain::error::Result;
 use crate::engine::Engine;
 use crate::http::HttpConfig;
 use crate::http::HttpLimits;
+use crate::http::Listener;
+use crate::http::Role;
 use crate::service::Services;
 use crate::service::auth::Auth;
 use crate::service::fetch::Fetch;
@@ -62,23 +65,35 @@ pub(crate) fn auth(config: &Config, state: &StateDir) -> Result<Auth> {
 }
 
 /// The server's part of the configuration.
-pub(crate) fn http(api: &ApiConfig) -> HttpConfig {
-    let limits = &api.limits;
-    let seconds = |value: u32| Duration::from_secs(u64::from(value));
+pub(crate) fn http(config: &Config) -> HttpConfig {
+    let (api, tracker) = (&config.api, &config.tracker.http);
+    let listener = |role| move |&address: &SocketAddr| Listener { address, role };
+    let for_api = api.bind.iter().map(listener(Role::Api));
+    let for_tracker = tracker.bind.iter().map(listener(Role::Tracker));
     HttpConfig {
-        bind: api.bind.clone(),
+        listeners: for_api.chain(for_tracker).collect(),
         allowed_hosts: api.allowed_hosts.clone(),
         allowed_origins: api.allowed_origins.clone(),
-        limits: HttpLimits {
-            connections: limits.max_connections as usize,
-            connections_per_address: limits.max_connections_per_address as usize,
-            head_bytes: limits.max_head_bytes as usize,
-            headers: limits.max_headers as usize,
-            head_time: seconds(limits.head_timeout_s),
-            request_time: seconds(limits.request_timeout_s),
-            idle_time: seconds(limits.idle_timeout_s),
-            ..HttpLimits::default()
+        api_limits: api_limits(&api.limits),
+        tracker_limits: HttpLimits {
+            connections: tracker.max_connections as usize,
+            connections_per_address: tracker.max_connections_per_address as usize,
+            ..HttpLimits::tracker()
         },
+    }
+}
+
+fn api_limits(limits: &ApiLimits) -> HttpLimits {
+    let seconds = |value: u32| Duration::from_secs(u64::from(value));
+    HttpLimits {
+        connections: limits.max_connections as usize,
+        connections_per_address: limits.max_connections_per_address as usize,
+        head_bytes: limits.max_head_bytes as usize,
+        headers: limits.max_headers as usize,
+        head_time: seconds(limits.head_timeout_s),
+        request_time: seconds(limits.request_timeout_s),
+        idle_time: seconds(limits.idle_timeout_s),
+        ..HttpLimits::default()
     }
 }
 

@@ -60,6 +60,17 @@ pub struct StateDir {
     _lock: File,
 }
 
+/// Where everything listens.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Addresses {
+    /// By which a program on this machine reaches the API.
+    pub url: String,
+    /// Where peers reach us; 0 when nowhere.
+    pub peer_port: u16,
+    /// Where announces are taken over HTTP.
+    pub tracker_http: Vec<SocketAddr>,
+}
+
 /// Why the state directory cannot be used.
 #[derive(Debug)]
 pub enum StateDirError {
@@ -113,11 +124,13 @@ impl StateDir {
         token_path(&self.path)
     }
 
-    /// Tells the command line where the API listens, by `api.json`; call it once it does.
+    /// Tells the command line who listens where, by `api.json`; call it once all do.
     ///
     /// # Errors
     /// Internal, when the file cannot be written.
-    pub fn announce_api(&self, url: &str, peer_port: u16) -> Result<()> {
+    pub fn announce(&self, addresses: &Addresses) -> Result<()> {
+        let Addresses { url, peer_port, tracker_http } = addresses;
+        let tracker_http: Vec<String> = tracker_http.iter().map(ToString::to_string).collect();
         let (path, pid) = (api_path(&self.path), std::process::id());
         let fresh = path.with_extension("json.new");
         let write = || -> io::Result<()> {
@@ -127,7 +140,8 @@ impl StateDir {
                 .truncate(true)
                 .mode(0o600)
                 .open(&fresh)?;
-            writeln!(file, "{{\"url\":{url:?},\"pid\":{pid},\"peer_port\":{peer_port}}}")?;
+            write!(file, "{{\"url\":{url:?},\"pid\":{pid},\"peer_port\":{peer_port},")?;
+            writeln!(file, "\"tracker_http\":{tracker_http:?}}}")?;
             fs::rename(&fresh, &path)
         };
         write().map_err(|error| Error::internal(format!("cannot write `{API_FILE}`: {error}")))
@@ -358,12 +372,20 @@ mod tests {
     fn the_api_file_lives_as_long_as_the_server() {
         let dir = tempfile::tempdir().unwrap();
         let state_dir = StateDir::open(dir.path()).unwrap();
-        state_dir.announce_api("http://127.0.0.1:7", 9).unwrap();
+        let addresses = Addresses {
+            url: "http://127.0.0.1:7".into(),
+            peer_port: 9,
+            tracker_http: vec!["127.0.0.1:6".parse().unwrap(), "[::1]:6".parse().unwrap()],
+        };
+        state_dir.announce(&addresses).unwrap();
         let text = fs::read_to_string(api_path(dir.path())).unwrap();
         let pid = std::process::id();
         assert_eq!(
             text,
-            format!("{{\"url\":\"http://127.0.0.1:7\",\"pid\":{pid},\"peer_port\":9}}\n")
+            format!(
+                "{{\"url\":\"http://127.0.0.1:7\",\"pid\":{pid},\"peer_port\":9,\
+                 \"tracker_http\":[\"127.0.0.1:6\", \"[::1]:6\"]}}\n"
+            )
         );
         assert_eq!(mode(&api_path(dir.path())), 0o600);
 

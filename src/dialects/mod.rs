@@ -5,13 +5,15 @@
 
 pub mod tribler;
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::dialects::tribler::Generation;
 use crate::dialects::tribler::Tribler;
 use crate::http::Call;
-use crate::http::Handler;
+use crate::http::Handlers;
 use crate::http::Reply;
+use crate::http::TrackerCall;
 use crate::service::Services;
 
 /// What the configuration says about the session that some API repeats.
@@ -27,13 +29,14 @@ pub struct SessionFacts {
     pub has_pex: bool,
 }
 
-/// What the server calls for every request.
-pub fn handler(services: Services, facts: SessionFacts) -> Handler {
+/// What the server calls for every request, by the role of the listener that it came to.
+pub fn handlers(services: Services, facts: SessionFacts) -> Handlers {
     let tribler = Arc::new(Tribler::new(services, facts));
-    Arc::new(move |call| {
+    let api = move |call| {
         let tribler = Arc::clone(&tribler);
-        Box::pin(async move { answer(&tribler, call).await })
-    })
+        Box::pin(async move { answer(&tribler, call).await }) as Pin<Box<_>>
+    };
+    Handlers { api: Arc::new(api), tracker: Arc::new(answer_tracker) }
 }
 
 async fn answer(tribler: &Tribler, call: Call) -> Reply {
@@ -42,5 +45,14 @@ async fn answer(tribler: &Tribler, call: Call) -> Reply {
         ["downloads", ..] => tribler.answer(Generation::Seven, call).await,
         ["api", "downloads", ..] => tribler.answer(Generation::Eight, call).await,
         _ => tribler::unknown_path(&call),
+    }
+}
+
+/// The tracker's listeners serve this and nothing else.
+fn answer_tracker(call: &TrackerCall<'_>) -> Reply {
+    match call.method().as_str() {
+        // The announce dialect answers here, by `call.path()` and `call.query()`.
+        "GET" | "HEAD" => Reply::new(404),
+        _ => Reply::new(405).header("allow", "GET, HEAD"),
     }
 }

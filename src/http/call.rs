@@ -12,6 +12,7 @@ use warp::http::Method;
 use crate::http::body;
 use crate::http::body::BodyError;
 use crate::http::body::Incoming;
+use crate::http::connection::Ends;
 
 /// One request.
 pub struct Call {
@@ -20,7 +21,7 @@ pub struct Call {
     segments: Vec<String>,
     query: Vec<(String, String)>,
     headers: HeaderMap,
-    peer: SocketAddr,
+    ends: Ends,
     /// Behind a lock that is never waited for: it makes a call shareable while it is awaited.
     body: Mutex<Option<Incoming>>,
 }
@@ -32,7 +33,7 @@ impl Call {
         path: &str,
         query: &str,
         headers: HeaderMap,
-        peer: SocketAddr,
+        ends: Ends,
         body: Incoming,
     ) -> Option<Self> {
         let decode = |part: &str| percent_decode_str(part).decode_utf8().ok().map(Into::into);
@@ -48,7 +49,7 @@ impl Call {
             segments: segments?,
             query: url::form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
             headers,
-            peer,
+            ends,
             body: Mutex::new(Some(body)),
         })
     }
@@ -83,9 +84,14 @@ impl Call {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// Who calls.
+    /// Who calls; IPv4 is never in IPv6 form.
     pub fn peer(&self) -> SocketAddr {
-        self.peer
+        self.ends.peer
+    }
+
+    /// The address it was received on.
+    pub fn local(&self) -> SocketAddr {
+        self.ends.local
     }
 
     /// The whole body, read now; empty the second time.

@@ -1,53 +1,71 @@
 //! The only module that knows warp: a [`Call`] in, a [`Reply`] out.
 //!
-//! One filter turns every request into a [`Call`]; what answers it is a closure that `app` hands
-//! in, so nothing here knows a route. The accept loop is ours, since warp's own has no timers and
-//! no limits. `Host` and `Origin` are checked here, before anything else is looked at.
+//! A listener has a role. On those of the API one filter turns every request into a [`Call`]; on
+//! those of the tracker into a [`TrackerCall`], which is leaner. What answers them are closures
+//! that `app` hands in, so nothing here knows a route. The accept loop is ours, since warp's own
+//! has no timers and no limits.
 
 mod accept;
+mod api;
 mod body;
 mod call;
+mod connection;
 mod connections;
 mod guard;
+mod listener;
 mod reply;
 #[cfg(test)]
 mod tests;
+mod tracker;
 
-use std::fmt;
-use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
-use tokio::net::TcpSocket;
 use tokio::sync::watch;
 
 pub use crate::http::body::BodyError;
 pub use crate::http::call::Call;
+pub use crate::http::listener::BindError;
+pub use crate::http::listener::Listener;
+pub use crate::http::listener::Role;
 pub use crate::http::reply::Reply;
+pub use crate::http::tracker::TrackerCall;
 
-/// Connections the system may hold for us before we take them.
-const BACKLOG: u32 = 1024;
+use crate::http::listener::Opened;
 
-/// What answers every call.
+/// What answers every call on the API's listeners.
 pub type Handler = Arc<dyn Fn(Call) -> Pin<Box<dyn Future<Output = Reply> + Send>> + Send + Sync>;
+
+/// What answers every call on the tracker's listeners: at once, so no task and no timer is needed.
+pub type TrackerHandler = Arc<dyn Fn(&TrackerCall<'_>) -> Reply + Send + Sync>;
+
+/// What answers, for each role.
+#[derive(Clone)]
+pub struct Handlers {
+    /// For [`Role::Api`].
+    pub api: Handler,
+    /// For [`Role::Tracker`].
+    pub tracker: TrackerHandler,
+}
 
 /// Where to listen, whom to believe, and what a caller may use up.
 #[derive(Clone, Debug)]
 pub struct HttpConfig {
-    /// Addresses; port 0 takes a free one.
-    pub bind: Vec<SocketAddr>,
-    /// Host names under which the server may be called, beside loopback and its own (rule W5).
+    /// Addresses with what is served there.
+    pub listeners: Vec<Listener>,
+    /// Host names under which the API may be called, beside loopback and its own (rule W5).
     pub allowed_hosts: Vec<String>,
-    /// Origins whose pages may call (rule W6).
+    /// Origins whose pages may call the API (rule W6).
     pub allowed_origins: Vec<String>,
-    /// Rule W9.
-    pub limits: HttpLimits,
+    /// What callers of the API may use up (rule W9).
+    pub api_limits: HttpLimits,
+    /// What callers of the tracker may use up; counted apart from the API's.
+    pub tracker_limits: HttpLimits,
 }
 
-/// What a caller may use up (rule W9).
+/// What the callers of one role may use up (rule W9).
 #[derive(Clone, Debug)]
 pub struct HttpLimits {
     /// Connections in all.
@@ -83,18 +101,16 @@ impl Default for HttpLimits {
     }
 }
 
-/// A listener that cannot be opened (rule D13).
-#[derive(Debug)]
-pub struct BindError {
-    /// Which.
-    pub address: SocketAddr,
-    /// Why.
-    pub error: io::Error,
+impl HttpLimits {
+    /// Those of the tracker: many callers with one small request each, who may come back soon.
+    pub fn tracker() -> Self {
+        Self { connections: 4096, ..Self::default() }
+    }
 }
 
 /// A server whose ports are open and that nobody answers yet.
 pub struct Server {
-    listeners: Vec<TcpListener>,
+    listeners: Vec<Opened>,
     config: HttpConfig,
 }
 
@@ -104,44 +120,18 @@ impl Server {
     /// # Errors
     /// [`BindError`], naming the listener.
     pub fn bind(config: HttpConfig) -> Result<Self, BindError> {
-        let open =
-            |&address: &SocketAddr| listen(address).map_err(|error| BindError { address, error });
-        let listeners = config.bind.iter().map(open).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { listeners, config })
+        Ok(Self { listeners: listener::open_all(&config.listeners)?, config })
     }
 
-    /// Where it listens, with the ports the system chose.
-    pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+    /// Where it listens for `role`, with the ports the system chose.
+    pub fn addresses(&self, role: Role) -> Vec<SocketAddr> {
+        let of_role = self.listeners.iter().filter(|listener| listener.role == role);
+        of_role.filter_map(|listener| listener.socket.local_addr().ok()).collect()
     }
 
     /// Answers calls until `stop` turns true; then takes no more, gives running requests their
     /// time, and returns.
-    pub async fn run(self, handler: Handler, stop: watch::Receiver<bool>) {
-        accept::run(self.listeners, self.config, handler, stop).await;
+    pub async fn run(self, handlers: Handlers, stop: watch::Receiver<bool>) {
+        accept::run(self, handlers, stop).await;
     }
 }
-
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    // A restart must not wait for connections of the last process to time out.
-    socket.set_reuseaddr(true)?;
-    if address.is_ipv6() {
-        // `[::]` beside `0.0.0.0` is two listeners, not a conflict.
-        rustix::net::sockopt::set_ipv6_v6only(&socket, true)?;
-    }
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
-}
-
-impl fmt::Display for BindError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "cannot listen on {}: {}; free the port or set `api.bind` to another",
-            self.address, self.error
-        )
-    }
-}
-
-impl std::error::Error for BindError {}

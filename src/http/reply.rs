@@ -10,6 +10,7 @@ use std::task::Poll;
 use bytes::Bytes;
 use futures_util::Stream;
 use warp::Reply as _;
+use warp::http::HeaderMap;
 use warp::http::HeaderValue;
 use warp::http::StatusCode;
 use warp::http::header;
@@ -19,7 +20,7 @@ use warp::reply::Response;
 /// One answer.
 pub struct Reply {
     status: u16,
-    headers: Vec<(String, String)>,
+    headers: HeaderMap,
     body: Body,
 }
 
@@ -31,13 +32,16 @@ enum Body {
 impl Reply {
     /// An empty answer.
     pub fn new(status: u16) -> Self {
-        Self { status, headers: Vec::new(), body: Body::Whole(Bytes::new()) }
+        Self { status, headers: HeaderMap::new(), body: Body::Whole(Bytes::new()) }
     }
 
     /// With one more header. A value that HTTP cannot carry is left out.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
-        self.headers.push((name.to_owned(), value.to_owned()));
+        let name = HeaderName::from_bytes(name.as_bytes());
+        if let (Ok(name), Ok(value)) = (name, HeaderValue::from_str(value)) {
+            self.headers.insert(name, value);
+        }
         self
     }
 
@@ -82,6 +86,21 @@ impl Reply {
 
     /// As warp sends it, with the headers of rule W10.
     pub(crate) fn into_response(self) -> Response {
+        let own = [
+            ("x-content-type-options", "nosniff"),
+            ("cache-control", "no-store"),
+            ("referrer-policy", "no-referrer"),
+        ];
+        let mut response = self.into_bare_response();
+        for (name, value) in own {
+            let headers = response.headers_mut();
+            headers.entry(name).or_insert(HeaderValue::from_static(value));
+        }
+        response
+    }
+
+    /// As warp sends it, with the headers that were asked for and no others.
+    pub(crate) fn into_bare_response(self) -> Response {
         let mut response = match self.body {
             Body::Whole(bytes) => Response::new(bytes.into()),
             Body::Stream(length, chunks) => {
@@ -92,17 +111,7 @@ impl Reply {
         };
         let fallback = StatusCode::INTERNAL_SERVER_ERROR;
         *response.status_mut() = StatusCode::from_u16(self.status).unwrap_or(fallback);
-        let headers = response.headers_mut();
-        headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
-        headers.insert("cache-control", HeaderValue::from_static("no-store"));
-        headers.insert("referrer-policy", HeaderValue::from_static("no-referrer"));
-        for (name, value) in &self.headers {
-            if let (Ok(name), Ok(value)) =
-                (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value))
-            {
-                headers.insert(name, value);
-            }
-        }
+        response.headers_mut().extend(self.headers);
         response
     }
 }

@@ -14,16 +14,20 @@ use tokio::time::timeout;
 
 use crate::http::BodyError;
 use crate::http::Call;
-use crate::http::Handler;
+use crate::http::Handlers;
 use crate::http::HttpConfig;
 use crate::http::HttpLimits;
+use crate::http::Listener;
 use crate::http::Reply;
+use crate::http::Role;
 use crate::http::Server;
+use crate::http::TrackerCall;
 
 const LIMIT: Duration = Duration::from_secs(20);
 
 struct Lab {
     address: SocketAddr,
+    tracker: SocketAddr,
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
 }
@@ -56,17 +60,36 @@ async fn echo(mut call: Call) -> Reply {
 }
 
 fn start(limits: HttpLimits) -> Lab {
-    let config = HttpConfig {
-        bind: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
+    start_all(config(limits, HttpLimits::tracker()))
+}
+
+/// One listener of each role.
+fn config(api_limits: HttpLimits, tracker_limits: HttpLimits) -> HttpConfig {
+    let address = SocketAddr::from(([127, 0, 0, 1], 0));
+    let listener = |role| Listener { address, role };
+    HttpConfig {
+        listeners: vec![listener(Role::Api), listener(Role::Tracker)],
         allowed_hosts: Vec::new(),
         allowed_origins: Vec::new(),
-        limits,
-    };
+        api_limits,
+        tracker_limits,
+    }
+}
+
+fn start_all(config: HttpConfig) -> Lab {
     let server = Server::bind(config).unwrap();
-    let address = server.addresses()[0];
+    let address = server.addresses(Role::Api)[0];
+    let tracker = server.addresses(Role::Tracker)[0];
     let (stop, stopping) = watch::channel(false);
-    let handler: Handler = Arc::new(|call| Box::pin(echo(call)));
-    Lab { address, stop, task: tokio::spawn(server.run(handler, stopping)) }
+    let handlers =
+        Handlers { api: Arc::new(|call| Box::pin(echo(call))), tracker: Arc::new(echo_raw) };
+    Lab { address, tracker, stop, task: tokio::spawn(server.run(handlers, stopping)) }
+}
+
+fn echo_raw(call: &TrackerCall<'_>) -> Reply {
+    let (peer, local) = (call.peer().ip(), call.local());
+    let told = format!("{} {} {} {peer} {local}", call.method(), call.path(), call.query());
+    Reply::new(200).header("content-type", "text/plain").bytes(told.into_bytes())
 }
 
 impl Lab {
@@ -76,16 +99,20 @@ impl Lab {
 
     /// Sends `request` on a connection of its own and returns everything until the server closes.
     async fn send(&self, request: &[u8]) -> String {
-        let mut socket = self.connect().await;
-        // A server that refuses early may close while we still write.
-        let _ = socket.write_all(request).await;
-        all_of(&mut socket).await
+        send(self.address, request).await
     }
 
     async fn get(&self, path: &str) -> String {
         let head = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         self.send(head.as_bytes()).await
     }
+}
+
+async fn send(address: SocketAddr, request: &[u8]) -> String {
+    let mut socket = TcpStream::connect(address).await.unwrap();
+    // A server that refuses early may close while we still write.
+    let _ = socket.write_all(request).await;
+    all_of(&mut socket).await
 }
 
 async fn all_of(socket: &mut TcpStream) -> String {
@@ -115,6 +142,35 @@ async fn foreign_names_are_refused() {
         assert!(reply.starts_with("HTTP/1.1 403"), "{head}: {reply}");
         assert!(!reply.contains("GET ["), "{head}: {reply}");
     }
+}
+
+/// A tracker is reached under any name, from any page; what came is handed on as it was.
+#[tokio::test]
+async fn the_tracker_answers_under_any_name_with_what_came() {
+    let lab = start(HttpLimits::default());
+    for head in ["Host: any.example", "Host: x\r\nOrigin: http://any.example", "X: y"] {
+        let request = format!("GET /a%20b?h=%ff+1 HTTP/1.1\r\n{head}\r\nConnection: close\r\n\r\n");
+        let reply = send(lab.tracker, request.as_bytes()).await;
+        let told = format!("GET /a%20b h=%ff+1 127.0.0.1 {}", lab.tracker);
+        assert!(reply.starts_with("HTTP/1.1 200") && reply.ends_with(&told), "{head}: {reply}");
+        assert!(!reply.contains("nosniff"), "{reply}");
+    }
+    let head = b"HEAD /x HTTP/1.1\r\nConnection: close\r\n\r\n";
+    let reply = send(lab.tracker, head).await;
+    assert!(!reply.contains("content-length: 0") && reply.ends_with("\r\n\r\n"), "{reply}");
+}
+
+/// Neither role's callers can use up the other's connections.
+#[tokio::test]
+async fn each_role_has_its_own_limits() {
+    let few = HttpLimits { connections: 1, ..HttpLimits::tracker() };
+    let lab = start_all(config(HttpLimits::default(), few));
+    let mut held = TcpStream::connect(lab.tracker).await.unwrap();
+    held.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+    assert!(held.read(&mut [0; 4096]).await.unwrap() > 0);
+    assert!(lab.get("/").await.starts_with("HTTP/1.1 200"));
+    let refused = send(lab.tracker, b"GET / HTTP/1.1\r\n\r\n").await;
+    assert!(refused.starts_with("HTTP/1.1 503"), "{refused}");
 }
 
 /// Rule W9: a chunked body is counted while it is read.
@@ -237,19 +293,22 @@ async fn stopping_ends_streams_after_their_time() {
     assert!(socket.read(&mut [0; 100]).await.unwrap() > 0);
     lab.stop.send_replace(true);
     timeout(LIMIT, lab.task).await.expect("the server did not stop").unwrap();
-    assert!(TcpStream::connect(lab.address).await.is_err());
+    for address in [lab.address, lab.tracker] {
+        assert!(TcpStream::connect(address).await.is_err());
+    }
 }
 
 /// Rule D13: the listener is named.
 #[tokio::test]
 async fn a_port_in_use_is_named() {
     let lab = start(HttpLimits::default());
-    let config = HttpConfig {
-        bind: vec![lab.address],
-        allowed_hosts: Vec::new(),
-        allowed_origins: Vec::new(),
-        limits: HttpLimits::default(),
-    };
-    let refused = Server::bind(config).err().unwrap().to_string();
-    assert!(refused.contains(&lab.address.to_string()), "{refused}");
+    for (address, role, key) in
+        [(lab.address, Role::Api, "api.bind"), (lab.tracker, Role::Tracker, "tracker.http.bind")]
+    {
+        let listeners = vec![Listener { address, role }];
+        let config =
+            HttpConfig { listeners, ..config(HttpLimits::default(), HttpLimits::tracker()) };
+        let refused = Server::bind(config).err().unwrap().to_string();
+        assert!(refused.contains(&address.to_string()) && refused.contains(key), "{refused}");
+    }
 }

@@ -231,6 +231,7 @@ mod tests {
     use crate::app::config_sources::Environment;
     use crate::app::config_sources::Override;
     use crate::app::config_sources::Wishes;
+    use crate::app::state_dir::Addresses;
     use crate::app::state_dir::StateDir;
 
     const HASH: &str = "9d1e0c9d1e0c9d1e0c9d1e0c9d1e0c9d1e0c9d1e";
@@ -371,7 +372,8 @@ mod tests {
         let held = StateDir::open(dir.path()).unwrap();
         let starting = found(&[], None).unwrap();
         assert_eq!(starting, ("http://127.0.0.1:7373".into(), token("kept")));
-        held.announce_api("http://192.0.2.1:8", 9).unwrap();
+        let url = "http://192.0.2.1:8".into();
+        held.announce(&Addresses { url, ..Addresses::default() }).unwrap();
         assert_eq!(found(&[], None).unwrap(), ("http://192.0.2.1:8".into(), token("kept")));
         let elsewhere = found(&[], Some("https://192.0.2.9/")).unwrap();
         assert_eq!(elsewhere, ("https://192.0.2.9".into(), None));

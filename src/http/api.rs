@@ -1,0 +1,91 @@
+//! What a request to the API's listeners goes through before a dialect sees it.
+//!
+//! `Host` and `Origin` are checked before anything else is looked at.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use warp::Filter;
+use warp::http::HeaderMap;
+use warp::http::Method;
+use warp::path::FullPath;
+
+use crate::http::Handler;
+use crate::http::body;
+use crate::http::call::Call;
+use crate::http::connection::Ends;
+use crate::http::guard::Guard;
+use crate::http::reply::Reply;
+
+/// What answers on the API's listeners.
+pub(crate) struct Api {
+    pub(crate) handler: Handler,
+    pub(crate) guard: Guard,
+    pub(crate) request_time: Duration,
+}
+
+/// The one filter: any request becomes a call.
+pub(crate) fn filter(
+    api: Arc<Api>,
+    ends: Ends,
+) -> impl Filter<Extract = (warp::reply::Response,), Error = warp::Rejection> + Clone {
+    let query = warp::query::raw().or(warp::any().map(String::new)).unify();
+    warp::method()
+        .and(warp::path::full())
+        .and(query)
+        .and(warp::header::headers_cloned())
+        .and(warp::body::stream())
+        .then(move |method, path, query: String, headers, stream| {
+            let incoming = body::incoming(stream);
+            let api = Arc::clone(&api);
+            async move {
+                let request = Parts { method, path, query, headers, ends, incoming };
+                answer(&api, request).await.into_response()
+            }
+        })
+}
+
+struct Parts {
+    method: Method,
+    path: FullPath,
+    query: String,
+    headers: HeaderMap,
+    ends: Ends,
+    incoming: body::Incoming,
+}
+
+async fn answer(api: &Api, request: Parts) -> Reply {
+    if let Err(refused) = api.guard.check(&request.headers) {
+        return plain_refusal(403, &refused.0);
+    }
+    let Parts { method, path, query, headers, ends, incoming } = request;
+    let is_head = method == Method::HEAD;
+    let Some(call) = Call::new(method, path.as_str(), &query, headers, ends, incoming) else {
+        return plain_refusal(400, "the path is not UTF-8");
+    };
+    let reply = limited(api, call).await;
+    if is_head { reply.without_body() } else { reply }
+}
+
+/// The handler's answer, within its time. A change runs to its end even when its caller goes away
+/// or time is up, so that nothing is left half-done.
+async fn limited(api: &Api, call: Call) -> Reply {
+    let is_change = !matches!(*call.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    let work = (api.handler)(call);
+    let limit = api.request_time;
+    let late = || plain_refusal(408, "the request took too long; try again");
+    if !is_change {
+        return tokio::time::timeout(limit, work).await.unwrap_or_else(|_| late());
+    }
+    match tokio::time::timeout(limit, tokio::spawn(work)).await {
+        Ok(Ok(reply)) => reply,
+        Ok(Err(_)) => plain_refusal(500, "internal error"),
+        Err(_) => late(),
+    }
+}
+
+/// A refusal before any dialect could word it.
+fn plain_refusal(status: u16, message: &str) -> Reply {
+    let text = format!("{{\"error\": {{\"handled\": true, \"message\": \"{message}\"}}}}");
+    Reply::new(status).json_bytes(text.into_bytes())
+}
