@@ -30,7 +30,7 @@ const ROOMS: [(&str, &[&str]); 6] = [
     ("warp::", &["http/"]),
     ("hyper::", &["http/"]),
     ("rusqlite", &["store/"]),
-    ("unsafe ", &["engine/ffi.rs"]),
+    ("unsafe ", &["engine/ffi.rs", "tracker/udp_batch.rs"]),
     ("libtorrent_sys", &["engine/"]),
     ("cxx::", &["engine/"]),
 ];

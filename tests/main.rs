@@ -20,4 +20,7 @@ mod listeners;
 mod power;
 mod restart;
 mod streaming;
+mod torrust;
+mod tracker_http;
+mod tracker_udp;
 mod tribler;

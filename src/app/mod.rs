@@ -11,6 +11,7 @@ pub mod logging;
 pub mod serve;
 mod services;
 pub mod state_dir;
+mod tracker;
 
 mod cli;
 

@@ -20,6 +20,7 @@ use crate::app::state_dir;
 use crate::app::state_dir::Addresses;
 use crate::app::state_dir::StateDir;
 use crate::app::state_dir::StateDirError;
+use crate::app::tracker;
 use crate::dialects;
 use crate::domain::error::Error;
 use crate::domain::error::ErrorKind;
@@ -28,15 +29,19 @@ use crate::engine::EngineConfig;
 use crate::http::Role;
 use crate::http::Server;
 use crate::service::Services;
+use crate::service::access::Access;
 use crate::service::auth::Auth;
 use crate::service::keeper;
 use crate::service::loading::Loader;
 use crate::service::paths::Roots;
+use crate::service::swarms::Swarms;
 use crate::service::torrents::Torrents;
 use crate::service::watching;
 use crate::store::OpenError;
 use crate::store::Opened;
 use crate::store::Store;
+use crate::tracker::Tracker;
+use crate::tracker::udp_server::UdpSockets;
 
 /// Threads for HTTP and timers; the heavy work has threads of its own.
 const RUNTIME_THREADS: usize = 2;
@@ -82,6 +87,7 @@ pub fn run(loaded: Loaded) -> ExitCode {
 struct Running {
     stop_http: watch::Sender<bool>,
     http: JoinHandle<()>,
+    tracker: tracker::Running,
     engine: Engine,
     keeper: JoinHandle<()>,
     store: Store,
@@ -107,6 +113,7 @@ async fn start(loaded: &Loaded) -> Result<Running, Failure> {
     let state = StateDir::open(&config.state_dir)?;
     let auth = services::auth(config, &state)?;
     let server = Server::bind(services::http(config)).map_err(in_use)?;
+    let udp = bind_udp(config)?;
     let opened = open_store(&state)?;
     state_dir::set_payload_umask(config.client.umask_bits().unwrap_or(0o022));
     services::make_download_dir(config)?;
@@ -114,24 +121,28 @@ async fn start(loaded: &Loaded) -> Result<Running, Failure> {
     let engine = start_engine(config, records)?;
     let keeper = tokio::spawn(keeper::run(opened.store.clone(), waiting));
     let store = opened.store.clone();
-    let (api, tracker) = (server.addresses(Role::Api), server.addresses(Role::Tracker));
-    let handle = load(loaded, auth, &engine, opened);
+    let swarms = tracker::load(&config.tracker, &store).await?;
+    let addresses = Addresses {
+        url: state_dir::local_url(&server.addresses(Role::Api)).unwrap_or_default(),
+        peer_port: peer_port(&engine).await,
+        tracker_http: server.addresses(Role::Tracker),
+        tracker_udp: udp.addresses().to_vec(),
+    };
+    let (http_ports, parts) = (&addresses.tracker_http, (&swarms, &engine, &store));
+    let tracker = tracker::start(&config.tracker, udp, http_ports, parts.0, parts.1, parts.2)?;
+    let handle = load(loaded, auth, &engine, opened, swarms);
     let (stop_http, stop) = watch::channel(false);
     let http = tokio::spawn(server.run(dialects::handlers(handle, services::facts(config)), stop));
-    let addresses = Addresses {
-        url: state_dir::local_url(&api).unwrap_or_default(),
-        peer_port: peer_port(&engine).await,
-        tracker_http: tracker,
-    };
     announce(&state, &addresses, config.api.token.is_some())?;
-    Ok(Running { stop_http, http, engine, keeper, store, state })
+    Ok(Running { stop_http, http, tracker, engine, keeper, store, state })
 }
 
 async fn stop(running: Running) -> Result<(), Failure> {
-    let Running { stop_http, http, engine, keeper, store, state } = running;
+    let Running { stop_http, http, tracker, engine, keeper, store, state } = running;
     let _ = state.retract_api();
     stop_http.send_replace(true);
     let _ = http.await;
+    tracker.stop().await;
     let saved = engine.stop(ENGINE_STOP_LIMIT).await;
     let kept = tokio::time::timeout(KEEPER_STOP_LIMIT, keeper).await.is_ok();
     let is_clean = saved.is_ok() && kept;
@@ -169,7 +180,13 @@ fn start_engine(
 }
 
 /// Makes the services and begins to give the engine its torrents.
-fn load(loaded: &Loaded, auth: Auth, engine: &Engine, opened: Opened) -> Services {
+fn load(
+    loaded: &Loaded,
+    auth: Auth,
+    engine: &Engine,
+    opened: Opened,
+    tracker: Tracker,
+) -> Services {
     let config = &loaded.config;
     let roots = Roots::new(config.client.roots.clone(), loaded.forbidden_paths());
     let Opened { store, torrents: stored, bad, .. } = opened;
@@ -180,7 +197,8 @@ fn load(loaded: &Loaded, auth: Auth, engine: &Engine, opened: Opened) -> Service
         &config.client.download_dir,
         stored.len(),
     );
-    let services = services::services(config, auth, engine, &roots, torrents.clone());
+    let swarms = (Swarms::new(tracker.clone()), Access::new(store.clone(), tracker));
+    let services = services::services(config, auth, engine, &roots, torrents.clone(), swarms);
     tokio::spawn(watching::run(torrents.clone(), engine.events()));
     let loader = Loader { engine: engine.clone(), store, roots, torrents };
     tokio::task::spawn_blocking(move || loader.run(stored, &bad));
@@ -215,6 +233,9 @@ fn announce(
     let _ = writeln!(out, "API      {}\ntoken    {token}\npeers    {peers}", addresses.url);
     for address in &addresses.tracker_http {
         let _ = writeln!(out, "tracker  http://{address}/announce");
+    }
+    for address in &addresses.tracker_udp {
+        let _ = writeln!(out, "tracker  udp://{address}/announce");
     }
     let _ = out.flush();
     Ok(())
@@ -255,6 +276,15 @@ impl Signals {
             _ = self.interrupt.recv() => {}
         }
     }
+}
+
+fn bind_udp(config: &Config) -> Result<UdpSockets, Failure> {
+    let udp = &config.tracker.udp;
+    UdpSockets::bind(&udp.bind, udp.workers as usize).map_err(|(address, error)| {
+        let key = "tracker.udp.bind";
+        let sentence = format!("cannot listen on {address} over UDP (`{key}`): {error}");
+        Failure(Exit::PortInUse, sentence)
+    })
 }
 
 fn in_use(error: crate::http::BindError) -> Failure {

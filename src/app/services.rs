@@ -16,12 +16,14 @@ use crate::http::HttpLimits;
 use crate::http::Listener;
 use crate::http::Role;
 use crate::service::Services;
+use crate::service::access::Access;
 use crate::service::auth::Auth;
 use crate::service::fetch::Fetch;
 use crate::service::fetch::FetchConfig;
 use crate::service::fetch::PrivateAccess;
 use crate::service::files::Files;
 use crate::service::paths::Roots;
+use crate::service::swarms::Swarms;
 use crate::service::token_file;
 use crate::service::torrents::Torrents;
 
@@ -35,6 +37,7 @@ pub(crate) fn services(
     engine: &Engine,
     roots: &Roots,
     torrents: Torrents,
+    (swarms, access): (Swarms, Access),
 ) -> Services {
     let fetch = Fetch::new(FetchConfig {
         private: private_access(&config.client.fetch_private),
@@ -43,7 +46,7 @@ pub(crate) fn services(
         timeout: FETCH_LIMIT,
     });
     let files = Files::new(engine.clone(), torrents.clone(), roots.clone());
-    Services { torrents, files, fetch, auth }
+    Services { torrents, files, fetch, swarms, access, auth }
 }
 
 /// What some API repeats of the configuration.

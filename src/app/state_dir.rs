@@ -69,6 +69,8 @@ pub struct Addresses {
     pub peer_port: u16,
     /// Where announces are taken over HTTP.
     pub tracker_http: Vec<SocketAddr>,
+    /// Where announces are taken over UDP.
+    pub tracker_udp: Vec<SocketAddr>,
 }
 
 /// Why the state directory cannot be used.
@@ -129,8 +131,11 @@ impl StateDir {
     /// # Errors
     /// Internal, when the file cannot be written.
     pub fn announce(&self, addresses: &Addresses) -> Result<()> {
-        let Addresses { url, peer_port, tracker_http } = addresses;
-        let tracker_http: Vec<String> = tracker_http.iter().map(ToString::to_string).collect();
+        let Addresses { url, peer_port, tracker_http, tracker_udp } = addresses;
+        let texts = |addresses: &[SocketAddr]| -> Vec<String> {
+            addresses.iter().map(ToString::to_string).collect()
+        };
+        let (tracker_http, tracker_udp) = (texts(tracker_http), texts(tracker_udp));
         let (path, pid) = (api_path(&self.path), std::process::id());
         let fresh = path.with_extension("json.new");
         let write = || -> io::Result<()> {
@@ -141,7 +146,8 @@ impl StateDir {
                 .mode(0o600)
                 .open(&fresh)?;
             write!(file, "{{\"url\":{url:?},\"pid\":{pid},\"peer_port\":{peer_port},")?;
-            writeln!(file, "\"tracker_http\":{tracker_http:?}}}")?;
+            write!(file, "\"tracker_http\":{tracker_http:?},")?;
+            writeln!(file, "\"tracker_udp\":{tracker_udp:?}}}")?;
             fs::rename(&fresh, &path)
         };
         write().map_err(|error| Error::internal(format!("cannot write `{API_FILE}`: {error}")))
@@ -376,6 +382,7 @@ mod tests {
             url: "http://127.0.0.1:7".into(),
             peer_port: 9,
             tracker_http: vec!["127.0.0.1:6".parse().unwrap(), "[::1]:6".parse().unwrap()],
+            tracker_udp: vec!["127.0.0.1:8".parse().unwrap()],
         };
         state_dir.announce(&addresses).unwrap();
         let text = fs::read_to_string(api_path(dir.path())).unwrap();
@@ -384,7 +391,8 @@ mod tests {
             text,
             format!(
                 "{{\"url\":\"http://127.0.0.1:7\",\"pid\":{pid},\"peer_port\":9,\
-                 \"tracker_http\":[\"127.0.0.1:6\", \"[::1]:6\"]}}\n"
+                 \"tracker_http\":[\"127.0.0.1:6\", \"[::1]:6\"],\
+                 \"tracker_udp\":[\"127.0.0.1:8\"]}}\n"
             )
         );
         assert_eq!(mode(&api_path(dir.path())), 0o600);

@@ -3,11 +3,14 @@
 //! A dialect turns a call into service calls and the result into its own JSON. None of them
 //! decides anything that another one would decide too.
 
+pub mod announce;
+pub mod torrust;
 pub mod tribler;
 
 use std::pin::Pin;
 use std::sync::Arc;
 
+use crate::dialects::torrust::Torrust;
 use crate::dialects::tribler::Generation;
 use crate::dialects::tribler::Tribler;
 use crate::http::Call;
@@ -15,6 +18,7 @@ use crate::http::Handlers;
 use crate::http::Reply;
 use crate::http::TrackerCall;
 use crate::service::Services;
+use crate::service::swarms::Swarms;
 
 /// What the configuration says about the session that some API repeats.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -31,28 +35,52 @@ pub struct SessionFacts {
 
 /// What the server calls for every request, by the role of the listener that it came to.
 pub fn handlers(services: Services, facts: SessionFacts) -> Handlers {
+    let (swarms, for_tracker) = (services.swarms.clone(), services.swarms.clone());
+    let torrust = Arc::new(Torrust::new(services.clone()));
     let tribler = Arc::new(Tribler::new(services, facts));
     let api = move |call| {
-        let tribler = Arc::clone(&tribler);
-        Box::pin(async move { answer(&tribler, call).await }) as Pin<Box<_>>
+        let (tribler, torrust) = (Arc::clone(&tribler), Arc::clone(&torrust));
+        let swarms = swarms.clone();
+        Box::pin(async move { answer(&tribler, &torrust, &swarms, call).await }) as Pin<Box<_>>
     };
-    Handlers { api: Arc::new(api), tracker: Arc::new(answer_tracker) }
+    Handlers {
+        api: Arc::new(api),
+        tracker: Arc::new(move |call| answer_tracker(&for_tracker, call)),
+    }
 }
 
-async fn answer(tribler: &Tribler, call: Call) -> Reply {
+async fn answer(tribler: &Tribler, torrust: &Torrust, swarms: &Swarms, call: Call) -> Reply {
     let segments: Vec<&str> = call.segments().iter().map(String::as_str).collect();
     match segments.as_slice() {
+        ["announce" | "scrape", ..] if announce::is_tracker_path(call.path()) => {
+            let (client, local) = (Some(call.peer().ip()), call.local());
+            let (path, query) = (call.path(), call.raw_query());
+            read_only(call.method().as_str(), || {
+                announce::answer(swarms, &announce::Request { path, query, client, local })
+            })
+        }
         ["downloads", ..] => tribler.answer(Generation::Seven, call).await,
         ["api", "downloads", ..] => tribler.answer(Generation::Eight, call).await,
-        _ => tribler::unknown_path(&call),
+        segments => match torrust::generation(segments) {
+            Some(generation) => torrust.answer(generation, call).await,
+            None => tribler::unknown_path(&call),
+        },
     }
 }
 
 /// The tracker's listeners serve this and nothing else.
-fn answer_tracker(call: &TrackerCall<'_>) -> Reply {
-    match call.method().as_str() {
-        // The announce dialect answers here, by `call.path()` and `call.query()`.
-        "GET" | "HEAD" => Reply::new(404),
+fn answer_tracker(swarms: &Swarms, call: &TrackerCall<'_>) -> Reply {
+    let (client, local) = (Some(call.peer().ip()), call.local());
+    let (path, query) = (call.path(), call.query());
+    read_only(call.method().as_str(), || {
+        announce::answer(swarms, &announce::Request { path, query, client, local })
+    })
+}
+
+/// Only GET and HEAD reach the tracker (vector H21).
+fn read_only(method: &str, answer: impl FnOnce() -> Option<Reply>) -> Reply {
+    match method {
+        "GET" | "HEAD" => answer().unwrap_or_else(|| Reply::new(404)),
         _ => Reply::new(405).header("allow", "GET, HEAD"),
     }
 }

@@ -4,6 +4,7 @@
 
 pub mod access;
 pub mod bitfield;
+pub mod client_name;
 pub mod error;
 pub mod event;
 pub mod hash;

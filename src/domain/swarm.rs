@@ -101,6 +101,15 @@ pub struct Announced {
     pub completed: u32,
 }
 
+/// The part of an answer that grows: peers in the form of the wire.
+#[derive(Debug, Default)]
+pub struct PeerList {
+    /// Addresses and ports without gaps (BEP 23, BEP 7).
+    pub compact: Vec<u8>,
+    /// The peer id of each, when wished for.
+    pub ids: Option<Vec<[u8; 20]>>,
+}
+
 /// The numbers of a swarm.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SwarmCounts {

@@ -19,6 +19,7 @@ pub struct Call {
     method: Method,
     path: String,
     segments: Vec<String>,
+    raw_query: String,
     query: Vec<(String, String)>,
     headers: HeaderMap,
     ends: Ends,
@@ -47,6 +48,7 @@ impl Call {
             method,
             path: path.to_owned(),
             segments: segments?,
+            raw_query: query.to_owned(),
             query: url::form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
             headers,
             ends,
@@ -67,6 +69,16 @@ impl Call {
     /// Whether the path ends with a slash that is not all of it.
     pub fn trailing_slash(&self) -> bool {
         self.path.len() > 1 && self.path.ends_with('/')
+    }
+
+    /// The path with its percent escapes.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// What stands after the `?`, with its percent escapes; empty when there is nothing.
+    pub fn raw_query(&self) -> &str {
+        &self.raw_query
     }
 
     /// The first value of a query parameter; a `+` reads as a blank.

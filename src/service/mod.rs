@@ -2,22 +2,29 @@
 //!
 //! Nothing here knows HTTP or an API's JSON.
 
+pub mod access;
 pub mod adding;
 pub mod auth;
 pub mod fetch;
 pub(crate) mod fetch_guard;
 pub mod files;
+pub mod history;
 pub mod keeper;
 pub mod loading;
+pub mod membership;
 pub mod paths;
 pub mod stream_plan;
+pub mod swarms;
 pub mod token_file;
 pub mod torrents;
+pub mod upkeep;
 pub mod watching;
 
+use crate::service::access::Access;
 use crate::service::auth::Auth;
 use crate::service::fetch::Fetch;
 use crate::service::files::Files;
+use crate::service::swarms::Swarms;
 use crate::service::torrents::Torrents;
 
 /// One handle a noun; each is cheap to clone.
@@ -29,6 +36,10 @@ pub struct Services {
     pub files: Files,
     /// Getting torrents from URIs.
     pub fetch: Fetch,
+    /// Our own tracker's swarms.
+    pub swarms: Swarms,
+    /// Who may use our own tracker.
+    pub access: Access,
     /// Who may.
     pub auth: Auth,
 }

@@ -6,7 +6,6 @@
 mod access;
 pub mod connection_id;
 pub mod counters;
-pub mod http_wire;
 mod peers;
 mod position_index;
 pub mod random;
@@ -51,6 +50,7 @@ use crate::domain::swarm::AnnounceEvent;
 use crate::domain::swarm::Announced;
 use crate::domain::swarm::PEERS_MAX_V4;
 use crate::domain::swarm::PEERS_MAX_V6;
+use crate::domain::swarm::PeerList;
 use crate::domain::swarm::Refusal;
 use crate::domain::swarm::SwarmCounts;
 use crate::domain::swarm::SwarmPeer;
@@ -58,7 +58,6 @@ use crate::domain::swarm::SwarmSummary;
 use crate::domain::swarm::SwarmTotals;
 use crate::tracker::access::Access;
 use crate::tracker::counters::Counters;
-pub use crate::tracker::peers::PeerList;
 use crate::tracker::peers::Record;
 use crate::tracker::random::Random;
 pub use crate::tracker::scope::External;
@@ -421,17 +420,19 @@ impl Tracker {
     /// Waits until a completed count grew, and takes the swarms whose counts did.
     pub async fn completed(&self) -> Vec<SwarmRecord> {
         loop {
-            let grown: Vec<TorrentId> = self.completed_now();
+            let grown = self.completed_now();
             if !grown.is_empty() {
-                return grown.iter().map(|hash| self.record(hash)).collect();
+                return grown;
             }
             self.inner.completed_grew.notified().await;
         }
     }
 
-    fn completed_now(&self) -> Vec<TorrentId> {
+    /// Takes the swarms whose completed counts have grown, if any.
+    pub fn completed_now(&self) -> Vec<SwarmRecord> {
         let mut grown = self.inner.completed.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut *grown).into_iter().collect()
+        let grown = std::mem::take(&mut *grown);
+        grown.iter().map(|hash| self.record(hash)).collect()
     }
 
     /// The completed count of a swarm grew, or could not be kept and has to be tried again.

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 
 use crate::domain::swarm::AnnounceEvent;
+use crate::domain::swarm::PeerList;
 use crate::domain::swarm::SwarmPeer;
 use crate::tracker::position_index::PositionIndex;
 use crate::tracker::random::Random;
@@ -46,15 +47,6 @@ impl Record {
     pub(crate) fn is_seeder(&self) -> bool {
         self.left == 0 && self.event != AnnounceEvent::Paused
     }
-}
-
-/// The part of an answer that grows: peers in the form of the wire.
-#[derive(Debug, Default)]
-pub struct PeerList {
-    /// Addresses and ports without gaps (BEP 23, BEP 7).
-    pub compact: Vec<u8>,
-    /// The peer id of each, when wished for.
-    pub ids: Option<Vec<[u8; 20]>>,
 }
 
 /// Peers of one family.

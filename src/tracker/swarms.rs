@@ -19,12 +19,12 @@ use crate::domain::access::SwarmRecord;
 use crate::domain::hash::TorrentId;
 use crate::domain::swarm::Announce;
 use crate::domain::swarm::AnnounceEvent;
+use crate::domain::swarm::PeerList;
 use crate::domain::swarm::Refusal;
 use crate::domain::swarm::SwarmCounts;
 use crate::domain::swarm::SwarmPeer;
 use crate::domain::swarm::SwarmSummary;
 use crate::domain::swarm::SwarmTotals;
-use crate::tracker::peers::PeerList;
 use crate::tracker::peers::Peers;
 use crate::tracker::peers::Record;
 use crate::tracker::random::Random;
@@ -118,7 +118,7 @@ impl Swarms {
         Self {
             shards: (0..SHARDS).map(|_| Shard::default()).collect(),
             hasher: RandomState::new(),
-            secret: random.next(),
+            secret: random.bits(),
             limits,
             swarms: AtomicUsize::new(0),
             peers: AtomicUsize::new(0),

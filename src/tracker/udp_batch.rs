@@ -75,9 +75,8 @@ impl Batch {
         let mut headers: [libc::mmsghdr; BATCH] = unsafe { mem::zeroed() };
         let empty = libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 };
         let mut parts = [empty; BATCH];
-        for at in 0..BATCH {
-            let buffer = self.received[at].as_mut_ptr().cast();
-            parts[at] = libc::iovec { iov_base: buffer, iov_len: DATAGRAM_MAX };
+        for (part, buffer) in parts.iter_mut().zip(&mut self.received) {
+            *part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: DATAGRAM_MAX };
         }
         for (at, part) in parts.iter_mut().enumerate() {
             let header = &mut headers[at].msg_hdr;

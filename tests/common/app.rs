@@ -46,6 +46,8 @@ pub(crate) struct App<'a> {
     pub(crate) peer_port: u16,
     /// Where it takes announces over HTTP; empty unless `tracker.http.bind` is set.
     pub(crate) tracker_http: Vec<SocketAddr>,
+    /// Where it takes announces over UDP; empty unless `tracker.udp.bind` is set.
+    pub(crate) tracker_udp: Vec<SocketAddr>,
     process: Process,
     log: PathBuf,
 }
@@ -110,6 +112,7 @@ impl Home {
             ("client.listen", "127.0.0.1:0".to_owned()),
             // A test of the tracker takes a port of its own; the others need none.
             ("tracker.http.bind", String::new()),
+            ("tracker.udp.bind", String::new()),
             ("client.download_dir", path(&self.downloads)),
             ("client.roots", path(&self.downloads)),
             ("client.dht", "false".to_owned()),
@@ -144,9 +147,10 @@ impl Home {
         let begin = Instant::now();
         let mut process = Process(command.spawn().expect("the program can be started"));
         loop {
-            if let Some((url, peer_port, tracker_http)) = self.announced() {
-                let api = Api::new(&url, &self.token());
-                return Ok(App { home: self, api, peer_port, tracker_http, process, log });
+            if let Some((url, peer_port, [tracker_http, tracker_udp])) = self.announced() {
+                let (api, home) = (Api::new(&url, &self.token()), self);
+                let app = App { home, api, peer_port, tracker_http, tracker_udp, process, log };
+                return Ok(app);
             }
             if let Some(status) = process.ended() {
                 return Err((status, read_log(&log)));
@@ -162,13 +166,15 @@ impl Home {
         text.expect("the state directory holds a token").trim().to_owned()
     }
 
-    fn announced(&self) -> Option<(String, u16, Vec<SocketAddr>)> {
+    fn announced(&self) -> Option<(String, u16, [Vec<SocketAddr>; 2])> {
         let text = fs::read(self.state.join("api.json")).ok()?;
         let api: serde_json::Value = serde_json::from_slice(&text).ok()?;
         let port = api["peer_port"].as_u64().and_then(|port| port.try_into().ok())?;
-        let listed = api["tracker_http"].as_array()?.iter();
-        let tracker = listed.map(|text| text.as_str()?.parse().ok()).collect::<Option<_>>()?;
-        Some((api["url"].as_str()?.to_owned(), port, tracker))
+        let listed = |key: &str| -> Option<Vec<SocketAddr>> {
+            api[key].as_array()?.iter().map(|text| text.as_str()?.parse().ok()).collect()
+        };
+        let trackers = [listed("tracker_http")?, listed("tracker_udp")?];
+        Some((api["url"].as_str()?.to_owned(), port, trackers))
     }
 }
 

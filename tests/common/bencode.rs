@@ -63,3 +63,53 @@ fn write_text(bytes: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(format!("{}:", bytes.len()).as_bytes());
     out.extend_from_slice(bytes);
 }
+
+/// The value of bytes that are one whole value, whose dictionaries have sorted and unique keys;
+/// `None` for any others.
+pub(crate) fn decode(bytes: &[u8]) -> Option<Value> {
+    let (value, rest) = read(bytes)?;
+    rest.is_empty().then_some(value)
+}
+
+fn read(bytes: &[u8]) -> Option<(Value, &[u8])> {
+    match bytes {
+        [b'i', rest @ ..] => {
+            let (digits, rest) = split(rest, b'e')?;
+            let number: i64 = digits.parse().ok()?;
+            (number.to_string() == digits).then_some((Value::Int(number), rest))
+        }
+        [b'l', rest @ ..] => {
+            let (mut items, mut rest) = (Vec::new(), rest);
+            while !rest.starts_with(b"e") {
+                let (item, after) = read(rest)?;
+                items.push(item);
+                rest = after;
+            }
+            Some((Value::List(items), &rest[1..]))
+        }
+        [b'd', rest @ ..] => {
+            let (mut pairs, mut rest): (Vec<(Vec<u8>, Value)>, _) = (Vec::new(), rest);
+            while !rest.starts_with(b"e") {
+                let (Value::Text(key), after) = read(rest)? else { return None };
+                if pairs.last().is_some_and(|(last, _)| *last >= key) {
+                    return None;
+                }
+                let (value, after) = read(after)?;
+                pairs.push((key, value));
+                rest = after;
+            }
+            Some((Value::Dict(pairs), &rest[1..]))
+        }
+        [b'0'..=b'9', ..] => {
+            let (digits, rest) = split(bytes, b':')?;
+            let (text, rest) = rest.split_at_checked(digits.parse().ok()?)?;
+            Some((Value::Text(text.to_vec()), rest))
+        }
+        _ => None,
+    }
+}
+
+fn split(bytes: &[u8], end: u8) -> Option<(&str, &[u8])> {
+    let at = bytes.iter().position(|byte| *byte == end)?;
+    Some((std::str::from_utf8(&bytes[..at]).ok()?, &bytes[at + 1..]))
+}

@@ -3,6 +3,7 @@
 //! Nothing here waits for a length of time: everything waits for a condition, with a deadline
 //! that only a hanging program reaches.
 
+pub(crate) mod announcer;
 pub(crate) mod api;
 pub(crate) mod app;
 pub(crate) mod aria2;
@@ -15,6 +16,7 @@ pub(crate) mod qbittorrent;
 pub(crate) mod random;
 pub(crate) mod raw_seeder;
 pub(crate) mod torrents;
+pub(crate) mod torrust;
 pub(crate) mod tracker;
 
 use std::time::Duration;

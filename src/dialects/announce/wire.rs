@@ -10,9 +10,9 @@ use std::net::SocketAddr;
 use crate::domain::hash::TorrentId;
 use crate::domain::swarm::AnnounceEvent;
 use crate::domain::swarm::Announced;
+use crate::domain::swarm::PeerList;
 use crate::domain::swarm::Refusal;
 use crate::domain::swarm::SwarmCounts;
-use crate::tracker::PeerList;
 
 /// Hashes of one scrape that are answered; more are ignored (vector H24).
 pub const SCRAPE_MAX: usize = 64;

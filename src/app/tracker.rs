@@ -1,0 +1,120 @@
+//! Our own tracker's start and stop: what was kept, the sockets, the tasks beside it.
+
+use std::net::IpAddr;
+use std::net::SocketAddr;
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::app::config_tracker::Mode as ConfiguredMode;
+use crate::app::config_tracker::TrackerConfig;
+use crate::domain::access::Mode;
+use crate::domain::error::Error;
+use crate::domain::error::Result;
+use crate::engine::Engine;
+use crate::service::history;
+use crate::service::membership;
+use crate::service::membership::OwnUrls;
+use crate::service::upkeep;
+use crate::store::Store;
+use crate::tracker::External;
+use crate::tracker::Limits;
+use crate::tracker::Tracker;
+use crate::tracker::udp_server::UdpServer;
+use crate::tracker::udp_server::UdpSockets;
+
+/// How long a peer may be silent: it may miss one announce and be late with the next (vector S2).
+fn peer_timeout_s(interval_s: u32) -> u32 {
+    2 * interval_s + 60
+}
+
+/// The tracker with everything that was kept of it.
+pub(crate) async fn load(config: &TrackerConfig, store: &Store) -> Result<Tracker> {
+    let limits = &config.limits;
+    let own = crate::tracker::TrackerConfig {
+        mode: mode(config.mode),
+        interval_s: config.interval_s,
+        peer_timeout_s: peer_timeout_s(config.interval_s),
+        limits: Limits {
+            swarms: limits.swarms as usize,
+            peers: limits.peers as usize,
+            peers_per_swarm: limits.peers_per_swarm as usize,
+            swarms_per_address: limits.swarms_per_address,
+            peers_per_address: limits.peers_per_address,
+        },
+        external: external(&config.external_ip),
+    };
+    Ok(Tracker::new(&own, &store.swarms().await?, &store.keys().await?))
+}
+
+fn mode(mode: ConfiguredMode) -> Mode {
+    match mode {
+        ConfiguredMode::Public => Mode::Public,
+        ConfiguredMode::Listed => Mode::Listed,
+        ConfiguredMode::Private => Mode::Private,
+        ConfiguredMode::PrivateListed => Mode::PrivateListed,
+    }
+}
+
+fn external(addresses: &[IpAddr]) -> External {
+    let mut external = External::default();
+    for address in addresses {
+        match address {
+            IpAddr::V4(ip) => external.v4 = Some(*ip),
+            IpAddr::V6(ip) => external.v6 = Some(*ip),
+        }
+    }
+    external
+}
+
+/// What runs beside the HTTP server.
+pub(crate) struct Running {
+    udp: UdpServer,
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+    introducing: Option<JoinHandle<()>>,
+}
+
+/// Starts answering over UDP, and the tasks.
+pub(crate) fn start(
+    config: &TrackerConfig,
+    udp: UdpSockets,
+    http: &[SocketAddr],
+    tracker: &Tracker,
+    engine: &Engine,
+    store: &Store,
+) -> Result<Running> {
+    let ports = udp.addresses().iter().chain(http).map(SocketAddr::port).collect();
+    let names = config.names.iter().cloned();
+    let external = config.external_ip.iter().map(ToString::to_string);
+    let own = OwnUrls { ports, names: names.chain(external).collect() };
+    let udp = udp
+        .serve(tracker)
+        .map_err(|error| Error::internal(format!("cannot start the UDP tracker: {error}")))?;
+    let (stop, told) = watch::channel(false);
+    let mut tasks = vec![
+        tokio::spawn(upkeep::sweep(tracker.clone(), told.clone())),
+        tokio::spawn(upkeep::keep_completed(tracker.clone(), store.clone(), told.clone())),
+        tokio::spawn(history::record(tracker.clone(), store.clone(), told.clone())),
+    ];
+    let introducing = config.own_client.then(|| {
+        tasks.push(tokio::spawn(membership::join(engine.clone(), tracker.clone(), own, told)));
+        tokio::spawn(membership::introduce(engine.clone(), tracker.clone()))
+    });
+    Ok(Running { udp, stop, tasks, introducing })
+}
+
+impl Running {
+    /// Answers nobody any more, and makes durable what is left.
+    pub(crate) async fn stop(self) {
+        let Self { udp, stop, tasks, introducing } = self;
+        let _ = tokio::task::spawn_blocking(move || udp.stop()).await;
+        stop.send_replace(true);
+        for task in tasks {
+            let _ = task.await;
+        }
+        if let Some(introducing) = introducing {
+            introducing.abort();
+        }
+    }
+}

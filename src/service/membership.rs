@@ -1,0 +1,249 @@
+//! Our own client in our own tracker's swarms: there with its true state, without an announce.
+//!
+//! A torrent one of whose announce URLs is ours is a member of its swarm from the moment it runs
+//! until it stops. In the other direction the engine hears of a new peer at once, so that a fresh
+//! leecher is served before anybody announces again.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio::time::Duration;
+use url::Host;
+use url::Url;
+
+use crate::domain::error::Error;
+use crate::domain::error::Result;
+use crate::domain::hash::TorrentId;
+use crate::domain::torrent::Stage;
+use crate::domain::torrent::Torrent;
+use crate::engine::Engine;
+use crate::service::upkeep::told;
+use crate::tracker::Newcomer;
+use crate::tracker::OwnPeer;
+use crate::tracker::Tracker;
+use crate::tracker::random::Random;
+
+/// Changes of torrents that come together are looked at together.
+const GATHER: Duration = Duration::from_millis(100);
+
+/// Which announce URLs are ours.
+#[derive(Clone, Debug, Default)]
+pub struct OwnUrls {
+    /// Ports of our own tracker, UDP and HTTP.
+    pub ports: Vec<u16>,
+    /// Names and addresses under which we are reached, beside this host's own.
+    pub names: Vec<String>,
+}
+
+impl OwnUrls {
+    /// Whether an announce to `url` comes to our own tracker. `is_own` knows this host's addresses.
+    pub fn has(&self, url: &str, is_own: impl Fn(IpAddr) -> bool) -> bool {
+        let Ok(url) = Url::parse(url) else { return false };
+        let port = url.port_or_known_default();
+        if !matches!(url.scheme(), "udp" | "http" | "https")
+            || !port.is_some_and(|port| self.ports.contains(&port))
+        {
+            return false;
+        }
+        // Hosts of URLs that are not HTTP are not parsed into addresses.
+        let host = url.host_str().unwrap_or_default();
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        let named = self.names.iter().any(|name| name.eq_ignore_ascii_case(bare));
+        let ip = match url.host() {
+            Some(Host::Ipv4(ip)) => Some(IpAddr::V4(ip)),
+            Some(Host::Ipv6(ip)) => Some(IpAddr::V6(ip)),
+            _ => bare.parse().ok(),
+        };
+        named || bare.eq_ignore_ascii_case("localhost") || ip.is_some_and(is_own)
+    }
+}
+
+/// Whether `ip` is an address of this host: whether a socket can be bound to it.
+pub fn is_own_address(ip: IpAddr) -> bool {
+    ip.is_loopback()
+        || (!ip.is_unspecified() && std::net::UdpSocket::bind(SocketAddr::new(ip, 0)).is_ok())
+}
+
+/// Keeps the tracker's swarms true to the engine's torrents until `stop` turns true.
+pub async fn join(engine: Engine, tracker: Tracker, own: OwnUrls, stop: watch::Receiver<bool>) {
+    let (mut stop, mut changes) = (stop, engine.changes());
+    let mut members = Members::new(own);
+    loop {
+        let port = engine.listening().borrow().unwrap_or(0);
+        members.update(&engine.list(), port, &tracker);
+        tokio::select! {
+            () = told(&mut stop) => break,
+            changed = changes.changed() => {
+                if changed.is_err() {
+                    break;
+                }
+            }
+        }
+        tokio::time::sleep(GATHER).await;
+    }
+    members.leave_all(&tracker);
+}
+
+/// Which torrents are members, and as what.
+struct Members {
+    own: OwnUrls,
+    peer_id: [u8; 20],
+    random: Random,
+    /// Where peers reach us; 0 while they cannot.
+    port: u16,
+    /// What was last told of each swarm.
+    told: HashMap<TorrentId, OwnPeer>,
+    /// The revision up to which torrents have been looked at.
+    revisions: HashMap<TorrentId, u64>,
+    /// Whether a host's addresses are ours, asked of the system once each.
+    addresses: HashMap<IpAddr, bool>,
+}
+
+impl Members {
+    fn new(own: OwnUrls) -> Self {
+        let mut random = Random::from_os();
+        let mut peer_id = *b"-CV0100-000000000000";
+        for digit in &mut peer_id[8..] {
+            *digit = b'0' + random.below(10) as u8;
+        }
+        let (told, revisions, addresses) = Default::default();
+        Self { own, peer_id, random, port: 0, told, revisions, addresses }
+    }
+
+    fn update(&mut self, torrents: &[Arc<Torrent>], port: u16, tracker: &Tracker) {
+        if port != self.port {
+            self.port = port;
+            self.revisions.clear();
+        }
+        let mut gone: HashMap<TorrentId, OwnPeer> = self.told.clone();
+        for torrent in torrents {
+            let hashes = swarms_of(torrent);
+            let is_known = self.revisions.get(&torrent.id) == Some(&torrent.revision);
+            if is_known {
+                gone.retain(|hash, _| !hashes.contains(hash));
+                continue;
+            }
+            self.revisions.insert(torrent.id, torrent.revision);
+            if port == 0 || !is_running(torrent) || !self.reports_here(torrent) {
+                continue;
+            }
+            for hash in hashes {
+                gone.remove(&hash);
+                self.tell(hash, torrent, port, tracker);
+            }
+        }
+        for hash in gone.keys() {
+            tracker.clear_own(hash);
+            self.told.remove(hash);
+        }
+        if self.revisions.len() > 2 * torrents.len() + 16 {
+            self.revisions.retain(|id, _| torrents.iter().any(|torrent| torrent.id == *id));
+        }
+    }
+
+    fn tell(&mut self, hash: TorrentId, torrent: &Torrent, port: u16, tracker: &Tracker) {
+        let status = &torrent.status;
+        let total = torrent.metadata.as_ref().map(|metadata| metadata.total_bytes);
+        let left = match total {
+            Some(total) => total.saturating_sub(status.done_bytes),
+            // A magnet without metadata lacks everything, however much that is.
+            None => i64::MAX as u64,
+        };
+        let own = OwnPeer {
+            peer_id: self.peer_id,
+            port,
+            has_v6: true,
+            uploaded: status.all_time_upload_bytes,
+            downloaded: status.all_time_download_bytes,
+            left,
+        };
+        if self.told.insert(hash, own) != Some(own) {
+            tracker.set_own(&hash, &own, &mut self.random);
+        }
+    }
+
+    fn reports_here(&mut self, torrent: &Torrent) -> bool {
+        let addresses = &mut self.addresses;
+        torrent.trackers.iter().any(|remote| {
+            let known = std::cell::RefCell::new(&mut *addresses);
+            self.own.has(&remote.url, |ip| {
+                *known.borrow_mut().entry(ip).or_insert_with(|| is_own_address(ip))
+            })
+        })
+    }
+
+    fn leave_all(&mut self, tracker: &Tracker) {
+        for (hash, _) in self.told.drain() {
+            tracker.clear_own(&hash);
+        }
+    }
+}
+
+/// A hybrid torrent has two swarms: one of its v1 hash, one of its v2 hash (vector U38).
+fn swarms_of(torrent: &Torrent) -> Vec<TorrentId> {
+    let v1 = torrent.hashes.v1().map(|hash| TorrentId(hash.0));
+    let v2 = torrent.hashes.v2().map(|hash| hash.truncated());
+    v1.into_iter().chain(v2).collect()
+}
+
+fn is_running(torrent: &Torrent) -> bool {
+    let status = &torrent.status;
+    let is_busy = matches!(status.stage, Stage::Loading | Stage::CheckingResume | Stage::Checking);
+    !status.is_paused && !is_busy && status.error.is_empty()
+}
+
+/// Hands new peers of our own swarms to the engine until the tracker is gone.
+pub async fn introduce(engine: Engine, tracker: Tracker) {
+    let Some(mut newcomers) = tracker.newcomers() else { return };
+    while let Some(Newcomer { info_hash, address }) = newcomers.recv().await {
+        if let Err(error) = connect(&engine, info_hash, address).await {
+            tracing::debug!(%error, torrent = %info_hash, "a new peer was not passed on");
+        }
+    }
+}
+
+async fn connect(engine: &Engine, info_hash: TorrentId, address: SocketAddr) -> Result<()> {
+    let hash = crate::domain::hash::AnyHash::Short(info_hash.0);
+    let torrent = engine.find(&hash).ok_or_else(|| Error::not_found("the torrent is gone"))?;
+    let own_port = engine.listening().borrow().unwrap_or(0);
+    if address.ip().is_loopback() && address.port() == own_port {
+        return Ok(());
+    }
+    engine.connect_peer(torrent.id, address).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_announce_url_is_ours_by_its_port_and_its_host() {
+        let own = OwnUrls { ports: vec![6969], names: vec!["nas.example".into()] };
+        let is_own = |ip: IpAddr| ip.is_loopback() || ip == IpAddr::from([192, 168, 1, 2]);
+        for url in [
+            "http://127.0.0.1:6969/announce",
+            "udp://127.0.0.1:6969",
+            "udp://192.168.1.2:6969/announce",
+            "http://[::1]:6969/announce/KEY",
+            "udp://[::1]:6969/announce",
+            "https://NAS.example:6969/announce",
+            "udp://nas.example:6969/announce",
+            "http://localhost:6969/announce",
+        ] {
+            assert!(own.has(url, is_own), "{url}");
+        }
+        for url in [
+            "http://127.0.0.1:6968/announce",
+            "udp://127.0.0.1",
+            "http://192.168.1.3:6969/announce",
+            "http://tracker.example:6969/announce",
+            "ws://127.0.0.1:6969/announce",
+            "nonsense",
+        ] {
+            assert!(!own.has(url, is_own), "{url}");
+        }
+    }
+}
