@@ -277,6 +277,8 @@ impl Actor {
             Box::new(move |mut session, token| {
                 session.as_mut().clear_error(token)?;
                 session.as_mut().set_flag(token, bridge::Flag::UploadMode, false)?;
+                // A check that was to end in a stop is under way: what is asked for last counts.
+                session.as_mut().set_flag(token, bridge::Flag::StopWhenReady, false)?;
                 session.as_mut().set_flag(token, bridge::Flag::AutoManaged, auto_managed)?;
                 session.resume(token)
             }),

@@ -58,7 +58,8 @@ impl Engine {
         self.queue.send(Message::Show { row: Box::new(row) }).map_err(|_| stopped())
     }
 
-    /// Hashes every piece again; `then_stop` leaves it stopped after the check.
+    /// Hashes every piece again; after the check it stops (`then_stop`), or runs, also when an
+    /// error had stopped it.
     ///
     /// # Errors
     /// `NotFound`; Busy.
@@ -66,13 +67,12 @@ impl Engine {
         let work = move |mut session: Pin<&mut bridge::Session>, token| {
             session.as_mut().clear_error(token)?;
             session.as_mut().recheck(token)?;
+            session.as_mut().set_flag(token, bridge::Flag::StopWhenReady, then_stop)?;
             if then_stop {
-                // A paused torrent is not checked, so it runs until the check is over.
-                session.as_mut().set_flag(token, bridge::Flag::StopWhenReady, true)?;
                 session.as_mut().set_flag(token, bridge::Flag::AutoManaged, false)?;
-                session.as_mut().resume(token)?;
             }
-            Ok(())
+            // A paused torrent is not checked, so even one that is to stop runs until then.
+            session.resume(token)
         };
         self.run(id, work).await
     }

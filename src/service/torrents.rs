@@ -216,7 +216,9 @@ impl Torrents {
     /// # Errors
     /// `NotFound`; Busy.
     pub async fn recheck(&self, id: TorrentId) -> Result<()> {
-        let is_stopped = self.get(id)?.status.is_paused;
+        self.get(id)?;
+        // What is shown lags behind what was asked for.
+        let is_stopped = self.options(id).is_some_and(|options| options.is_stopped);
         self.inner.engine.recheck(id, is_stopped).await
     }
 
