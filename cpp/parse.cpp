@@ -266,6 +266,8 @@ void AddParams::set_running(bool is_paused, bool is_auto_managed)
     if (is_auto_managed) flags |= lt::torrent_flags::auto_managed;
 }
 
+void AddParams::set_max_connections(std::int32_t count) { impl->params.max_connections = count; }
+
 void AddParams::forget_pieces()
 {
     impl->params.have_pieces.clear();

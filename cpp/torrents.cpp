@@ -187,8 +187,8 @@ void Session::set_limits(std::uint64_t token, TorrentLimits const& limits)
     auto const& torrent = impl->handle(token);
     torrent.set_download_limit(limits.download);
     torrent.set_upload_limit(limits.upload);
-    torrent.set_max_connections(limits.connections);
-    torrent.set_max_uploads(limits.uploads);
+    if (limits.connections != 0) torrent.set_max_connections(limits.connections);
+    if (limits.uploads != 0) torrent.set_max_uploads(limits.uploads);
 }
 
 void Session::set_flag(std::uint64_t token, Flag flag, bool on)

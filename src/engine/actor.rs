@@ -54,6 +54,8 @@ pub(crate) struct Slot {
     pub(crate) name: Arc<str>,
     pub(crate) session: UniquePtr<bridge::Session>,
     pub(crate) pex: bool,
+    /// As libtorrent counts: -1 = any number.
+    pub(crate) connections_per_torrent: i32,
 }
 
 /// What the engine thread remembers of a torrent beside its row on the board.
@@ -114,7 +116,12 @@ impl Actor {
                 utp_to_lan: config.utp_to_lan,
             };
             let session = bridge::new_session(&config.settings, &options, waker);
-            let slot = |session| Slot { name: config.name.clone(), session, pex: config.pex };
+            let slot = |session| Slot {
+                name: config.name.clone(),
+                session,
+                pex: config.pex,
+                connections_per_torrent: count_or_any(config.connections_per_torrent),
+            };
             session.map_err(refused).map(slot)
         };
         let slots = sessions.iter().map(start).collect::<Result<Vec<_>>>()?;
@@ -223,7 +230,7 @@ impl Actor {
 
     fn add(
         &mut self,
-        prepared: Prepared,
+        mut prepared: Prepared,
         session: &str,
         keep_on_failure: bool,
         reply: Option<Reply>,
@@ -243,7 +250,10 @@ impl Actor {
         if let Some(reply) = reply {
             self.waiting.entry((token, Outcome::Added)).or_default().push(reply);
         }
-        let added = self.slots[index].session.pin_mut().add(prepared.params, token);
+        let slot = &mut self.slots[index];
+        // What a record of the store says may be of an older configuration.
+        let limit = prepared.params.pin_mut().set_max_connections(slot.connections_per_torrent);
+        let added = limit.and_then(|()| slot.session.pin_mut().add(prepared.params, token));
         if let Err(error) = added {
             self.add_failed(token, error.what());
         }
@@ -356,6 +366,11 @@ impl Actor {
         let slot = self.torrents.get(&token)?.session;
         Some(self.slots[slot].session.pin_mut())
     }
+}
+
+/// A count for libtorrent, whose word for "any number" is -1; ours is 0. It counts to 2^24.
+fn count_or_any(count: u32) -> i32 {
+    i32::try_from(count).ok().filter(|count| (1..1 << 24).contains(count)).unwrap_or(-1)
 }
 
 fn row_of(prepared: &Prepared, session: Arc<str>) -> Torrent {

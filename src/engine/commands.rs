@@ -167,8 +167,8 @@ impl Engine {
         let limits = bridge::TorrentLimits {
             download: number(download),
             upload: number(upload),
-            connections: -1,
-            uploads: -1,
+            connections: 0,
+            uploads: 0,
         };
         self.run(id, move |session, token| session.set_limits(token, &limits)).await?;
         self.note(id, Note::Limits { download, upload })

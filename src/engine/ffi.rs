@@ -144,7 +144,8 @@ pub(crate) mod bridge {
         KeepExisting,
     }
 
-    /// Rate and connection limits of one torrent: bytes/s (0 = none), counts (-1 = none).
+    /// Rate and connection limits of one torrent: bytes/s (0 = none), counts (-1 = none, 0 = as
+    /// it is).
     #[derive(Debug, Clone, Copy)]
     struct TorrentLimits {
         download: i32,
@@ -346,6 +347,8 @@ pub(crate) mod bridge {
             is_paused: bool,
             is_auto_managed: bool,
         ) -> Result<()>;
+        /// How many peers may be connected at once, -1 = any number.
+        fn set_max_connections(self: Pin<&mut AddParams>, count: i32) -> Result<()>;
         /// Forgets which pieces are there, so that adding checks them all.
         fn forget_pieces(self: Pin<&mut AddParams>) -> Result<()>;
         /// Says that every piece is there and verified: for data that was hashed a moment ago.

@@ -71,6 +71,8 @@ pub struct SessionConfig {
     pub cove_disk: bool,
     /// Whether peers are exchanged with peers (BEP 11); libtorrent has no setting for it.
     pub pex: bool,
+    /// How many peers of one torrent may be connected at once; 0 = any number.
+    pub connections_per_torrent: u32,
     /// Whether uTP is spoken to peers on loopback and the local network too, where it costs speed.
     pub utp_to_lan: bool,
 }

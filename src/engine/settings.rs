@@ -28,6 +28,7 @@ pub(crate) struct PreparedSession {
     pub(crate) settings: Vec<Setting>,
     pub(crate) cove_disk: bool,
     pub(crate) pex: bool,
+    pub(crate) connections_per_torrent: u32,
     pub(crate) utp_to_lan: bool,
 }
 
@@ -103,6 +104,7 @@ fn prepare_one(session: &SessionConfig, known: &[Setting]) -> Result<PreparedSes
         settings: merged.into_values().collect(),
         cove_disk: session.cove_disk,
         pex: session.pex,
+        connections_per_torrent: session.connections_per_torrent,
         utp_to_lan: session.utp_to_lan,
     })
 }
@@ -156,6 +158,7 @@ mod tests {
             settings,
             cove_disk: true,
             pex: true,
+            connections_per_torrent: 0,
             utp_to_lan: false,
         }]
     }
