@@ -11,6 +11,7 @@
 #include "compat.h"
 #include "convert.h"
 #include "impl.h"
+#include "names.h"
 
 namespace cove {
 namespace {
@@ -252,7 +253,7 @@ Description Session::description(std::uint64_t token) const
                                        | lt::torrent_handle::query_torrent_file);
     Description to{};
     to.hashes = hashes_of(status.info_hashes);
-    to.name = lossy(cleaned(status.name));
+    to.name = lossy(clean_name(status.name));
     to.save_path = lossy(status.save_path);
     to.added_at = status.added_time;
     to.completed_at = status.completed_time;

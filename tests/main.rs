@@ -14,6 +14,7 @@ mod crash;
 mod disk_full;
 mod foreign;
 mod hostile;
+mod hostile_magnets;
 mod hostile_paths;
 mod house;
 mod power;

@@ -37,6 +37,7 @@ use crate::engine::message::Outcome;
 use crate::engine::message::Reply;
 use crate::engine::message::Saved;
 use crate::engine::message::Work;
+use crate::engine::prepared;
 use crate::engine::prepared::Prepared;
 use crate::engine::prepared::refused;
 use crate::engine::settings::PreparedSession;
@@ -112,6 +113,7 @@ impl Actor {
             let pending = Arc::clone(&wake_pending);
             let waker = Box::new(Waker::new(queue.clone(), pending, || Message::AlertsReady));
             let options = bridge::SessionOptions {
+                limits: prepared::LIMITS,
                 cove_disk: config.cove_disk,
                 utp_to_lan: config.utp_to_lan,
             };
@@ -276,6 +278,9 @@ impl Actor {
     /// Calls the session that owns `id`.
     fn run_work(&mut self, id: TorrentId, work: Work) -> Result<Token> {
         let token = self.board.token(id).ok_or_else(|| unknown(id))?;
+        if let Some(row) = self.board.row(token).filter(|_| self.is_shown_only(id)) {
+            return Err(Error::conflict(format!("it cannot run: {}", row.status.error)));
+        }
         let slot = self.torrents.get(&token).map_or(0, |entry| entry.session);
         work(self.slots[slot].session.pin_mut(), token).map_err(refused)?;
         Ok(token)

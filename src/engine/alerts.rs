@@ -43,8 +43,10 @@ impl Actor {
         match alert.kind {
             AlertKind::Added => self.added(token),
             AlertKind::AddFailed => self.add_failed(token, &alert.text),
+            AlertKind::Removed if self.is_refused(token) => {}
             AlertKind::Removed => self.removed(token),
             AlertKind::MetadataReceived => self.metadata_received(token),
+            AlertKind::MetadataRefused => self.metadata_refused(token, &alert.text),
             AlertKind::Checked => self.checked(token),
             AlertKind::Finished => self.finished(token),
             AlertKind::StateChanged | AlertKind::Resumed => self.changed(token),
@@ -154,6 +156,35 @@ impl Actor {
         });
         self.tell_of(token, Event::MetadataReceived);
         self.update_soon = true;
+    }
+
+    /// Out of libtorrent and still shown: the user is to see why, and to remove it.
+    fn metadata_refused(&mut self, token: Token, why: &str) {
+        let is_leaving = self.waiting.contains_key(&(token, Outcome::Removed));
+        let Some(entry) = self.torrents.get_mut(&token).filter(|_| !is_leaving) else {
+            return;
+        };
+        entry.is_shown_only = true;
+        let slot = entry.session;
+        let removed = self.slots[slot].session.pin_mut().remove(token, false);
+        note_failure("take out a refused torrent", removed);
+        let error = format!("its metadata is not allowed: {why}");
+        if let Some(row) = self.board.row(token) {
+            tracing::warn!(torrent = %row.id, error, "refusing a torrent");
+        }
+        self.board.update(token, |row| {
+            row.status.is_paused = true;
+            row.status.error.clone_from(&error);
+        });
+        for outcome in [Outcome::Paused, Outcome::Moved, Outcome::Prioritized, Outcome::Saved] {
+            self.finish(token, outcome, &Err(Error::conflict(error.clone())));
+        }
+        self.changed(token);
+    }
+
+    /// Whether libtorrent let go of a torrent that is still shown.
+    fn is_refused(&self, token: Token) -> bool {
+        self.torrents.get(&token).is_some_and(|entry| entry.is_shown_only)
     }
 
     fn checked(&mut self, token: Token) {
@@ -268,7 +299,8 @@ impl Actor {
     }
 
     fn apply_status(&mut self, update: &bridge::StatusUpdate) {
-        let Some(entry) = self.torrents.get_mut(&update.token) else {
+        let found = self.torrents.get_mut(&update.token);
+        let Some(entry) = found.filter(|entry| !entry.is_shown_only) else {
             return;
         };
         entry.needs_save |= update.needs_resume;

@@ -81,7 +81,7 @@ pub(crate) mod bridge {
         upload_limit: i32,   // bytes/s, 0 or less = none
     }
 
-    /// Limits for parsing foreign torrent files (rule F4).
+    /// Limits for torrent files and metadata from outside (rule F4).
     #[derive(Debug, Clone)]
     struct ParseLimits {
         bytes: u64,
@@ -206,6 +206,7 @@ pub(crate) mod bridge {
         AddFailed,        // token, text
         Removed,          // token
         MetadataReceived, // token
+        MetadataRefused,  // token, text: it breaks a rule of ours, and no file was made
         MetadataFailed,   // token, text
         Checked,          // token
         Finished,         // token
@@ -291,8 +292,9 @@ pub(crate) mod bridge {
     /// What a session is made with beside its settings.
     #[derive(Debug, Clone)]
     struct SessionOptions {
-        cove_disk: bool,  // our own disk back end instead of libtorrent's
-        utp_to_lan: bool, // false: a uTP connection to the local network is redone over TCP
+        limits: ParseLimits, // for metadata that peers send
+        cove_disk: bool,     // our own disk back end instead of libtorrent's
+        utp_to_lan: bool,    // false: a uTP connection to the local network is redone over TCP
     }
 
     /// A statistic of the session: its name, its index in `Batch::stats`, counter or gauge.

@@ -12,8 +12,8 @@ use crate::domain::remote_tracker::RemoteTracker;
 use crate::engine::convert;
 use crate::engine::ffi::bridge;
 
-/// Limits for torrent files from outside (rule F4).
-const LIMITS: bridge::ParseLimits = bridge::ParseLimits {
+/// Limits for torrent files and metadata from outside (rule F4).
+pub(crate) const LIMITS: bridge::ParseLimits = bridge::ParseLimits {
     bytes: 10 << 20,
     files: 100_000,
     pieces: 2_097_152,

@@ -55,6 +55,8 @@ fn own_defaults() -> Vec<(&'static str, SettingValue)> {
         // Another port in place of a taken one would be a silent surprise (rule D13).
         ("listen_system_port_fallback", Bool(false)),
         ("max_retry_port_bind", Int(0)),
+        // Rule F4, for metadata from peers: 10 MiB.
+        ("max_metadata_size", Int(10 << 20)),
         // Bound of rule D16.
         ("stop_tracker_timeout", Int(3)),
         // Rule F7.
