@@ -6,7 +6,7 @@ use std::path::Path;
 const SOURCES: &[&str] = &[
     "alerts",
     "author",
-    "metadata_guard",
+    "guard",
     "names",
     "ordered_disk",
     "parse",

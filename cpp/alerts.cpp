@@ -217,6 +217,8 @@ bool take_files(lt::alert const* from, Alert& to)
         return fail(AlertKind::FileError, *a, a->error, a->filename());
     if (auto const* a = lt::alert_cast<lt::torrent_error_alert>(from))
         return fail(AlertKind::TorrentError, *a, a->error, a->filename());
+    if (auto const* a = lt::alert_cast<lt::fastresume_rejected_alert>(from))
+        return fail(AlertKind::ResumeRejected, *a, a->error, a->file_path());
     if (auto const* a = lt::alert_cast<lt::storage_moved_failed_alert>(from))
         return fail(AlertKind::MoveFailed, *a, a->error, a->file_path());
     if (auto const* a = lt::alert_cast<lt::file_rename_failed_alert>(from)) {

@@ -11,7 +11,7 @@
 #include <libtorrent/torrent_handle.hpp>
 
 #include "cove/src/engine/ffi.rs.h"
-#include "metadata_guard.h"
+#include "guard.h"
 
 namespace cove {
 

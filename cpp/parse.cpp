@@ -244,6 +244,7 @@ Description describe_params(lt::add_torrent_params const& params)
     for (auto const priority : params.file_priorities) {
         to.file_priorities.push_back(static_cast<std::uint8_t>(priority));
     }
+    to.pieces = bits_of(params.have_pieces);
     to.is_paused = bool(params.flags & lt::torrent_flags::paused);
     to.is_auto_managed = bool(params.flags & lt::torrent_flags::auto_managed);
     to.added_at = params.added_time;

@@ -94,7 +94,7 @@ lt::session_params params_of(rust::Slice<Setting const> settings, SessionOptions
     auto pack = pack_of(settings);
     pack.set_int(lt::settings_pack::alert_mask, int(std::uint32_t(wanted_alerts())));
     std::vector<std::shared_ptr<lt::plugin>> plugins;
-    plugins.push_back(make_metadata_guard(std::move(refusals), options.limits));
+    plugins.push_back(make_guard(std::move(refusals), options.limits));
     if (!options.utp_to_lan) plugins.push_back(make_utp_policy());
     lt::session_params params(std::move(pack), {});
     params.extensions = std::move(plugins);

@@ -17,6 +17,7 @@ mod hostile;
 mod hostile_magnets;
 mod hostile_paths;
 mod house;
+mod lost_files;
 mod power;
 mod restart;
 mod streaming;

@@ -29,6 +29,7 @@ use crate::service::Services;
 use crate::service::auth::Auth;
 use crate::service::keeper;
 use crate::service::loading::Loader;
+use crate::service::mending;
 use crate::service::paths::Roots;
 use crate::service::torrents::Torrents;
 use crate::service::watching;
@@ -175,6 +176,7 @@ fn load(loaded: &Loaded, auth: Auth, engine: &Engine, opened: Opened) -> Service
     );
     let services = services::services(config, auth, engine, &roots, torrents.clone());
     tokio::spawn(watching::run(torrents.clone(), engine.events()));
+    tokio::spawn(mending::run(torrents.clone(), engine.events()));
     let loader = Loader { engine: engine.clone(), store, roots, torrents };
     tokio::task::spawn_blocking(move || loader.run(stored, &bad));
     services

@@ -50,6 +50,14 @@ impl Engine {
         self.ask(|reply| Message::Resume { id, auto_managed, reply }).await
     }
 
+    /// Lets a torrent that an error stopped try its files again.
+    ///
+    /// # Errors
+    /// `NotFound`; Conflict, when it cannot run; Busy.
+    pub async fn retry(&self, id: TorrentId) -> Result<()> {
+        self.ask(|reply| Message::Retry { id, reply }).await
+    }
+
     /// Shows a torrent of the store that cannot run; its error says why. Not for the runtime.
     ///
     /// # Errors
@@ -74,7 +82,8 @@ impl Engine {
             // A paused torrent is not checked, so even one that is to stop runs until then.
             session.resume(token)
         };
-        self.run(id, work).await
+        self.run(id, work).await?;
+        self.note(id, Note::ErrorCleared)
     }
 
     /// Announces to `url`, or to every tracker and the DHT when it is empty.

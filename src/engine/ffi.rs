@@ -73,6 +73,7 @@ pub(crate) mod bridge {
         web_seeds: Vec<String>,
         save_path: String,
         file_priorities: Vec<u8>,
+        pieces: Vec<u8>, // those that resume data claims; BEP 3 bit order, empty = none
         is_paused: bool,
         is_auto_managed: bool,
         added_at: i64,
@@ -217,6 +218,7 @@ pub(crate) mod bridge {
         HashFailed,       // token, number = piece
         ResumeData,       // token, data = bencoded, no info dict; metadata = .torrent if asked for
         ResumeFailed,     // token, text, number = 1 when nothing needed saving
+        ResumeRejected,   // token, text, path = file, number = errno or 0; it was paused
         FileError,        // token, text = the system's message, path = file, number = errno or 0
         TorrentError,     // token, text, path = file
         Moved,            // token, path = new save path

@@ -16,6 +16,7 @@ pub mod settings;
 mod stopping;
 #[cfg(test)]
 mod tests;
+mod trouble;
 pub(crate) mod waker;
 
 use std::sync::Arc;
@@ -210,6 +211,24 @@ impl Engine {
             reply: None,
         };
         self.queue.send(message).map_err(|_| stopped())
+    }
+
+    /// Shows a torrent of the store without running it: its files are not as its record says
+    /// (rules D10, D11). [`Engine::resume`] checks and runs it. Not for the runtime.
+    ///
+    /// # Errors
+    /// Internal, when the engine has stopped.
+    pub fn hold(&self, prepared: Prepared, session: &str, why: String) -> Result<()> {
+        let (prepared, session) = (Box::new(prepared), session.into());
+        self.queue.send(Message::Hold { prepared, session, why }).map_err(|_| stopped())
+    }
+
+    /// Runs a held torrent without checking it; `is_stopped` leaves it stopped.
+    ///
+    /// # Errors
+    /// `NotFound`; Conflict, when it is not held; Busy.
+    pub async fn release(&self, id: TorrentId, is_stopped: bool) -> Result<()> {
+        self.ask(|reply| Message::Release { id, is_stopped, reply }).await
     }
 
     /// The connected peers. Asks the session, at most once a second and torrent.

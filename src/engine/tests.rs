@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 use crate::domain::error::ErrorKind;
 use crate::domain::hash::TorrentId;
+use crate::domain::torrent::Failure;
 use crate::domain::torrent::Stage;
 use crate::domain::torrent::Torrent;
 use crate::engine::AddOptions;
@@ -201,6 +202,31 @@ async fn resume_data_needs_no_second_check_and_carries_the_metadata_once() {
     fresh.engine.load(again, "default").unwrap();
     let loaded = fresh.until(id, |torrent| torrent.status.stage == Stage::Seeding).await;
     assert_eq!(*loaded.save_path, *seeder.path());
+}
+
+/// Rule D10: libtorrent by itself would check, and download over what is there.
+#[tokio::test]
+async fn resume_data_that_does_not_fit_the_files_stops_the_torrent_and_names_the_file() {
+    let mut seeder = start();
+    let made = author(seeder.directory.path(), true, false);
+    let file = made.metadata_bytes().unwrap();
+    let id = seeder.add(made).await;
+    seeder.until(id, |torrent| torrent.status.stage == Stage::Seeding).await;
+    let saved = seeder.saved_now(id).await;
+    let payload = seeder.directory.path().join("payload.bin");
+    let shorten = std::fs::File::options().write(true).open(&payload).unwrap();
+    shorten.set_len(1_000_000).unwrap();
+    let fresh = start();
+
+    fresh.engine.load(Prepared::from_resume(&saved.resume, &file).unwrap(), "default").unwrap();
+
+    let stopped = fresh.until(id, |torrent| torrent.status.failure.is_some()).await;
+    assert_eq!(stopped.status.failure, Some(Failure::Lasting));
+    assert!(stopped.status.error.contains("`payload.bin`"), "{}", stopped.status.error);
+    fresh.until(id, |torrent| torrent.status.is_paused).await;
+    assert_eq!(fresh.engine.retry(id).await, Ok(()), "asked to, it goes on: with a check");
+    let checked = fresh.until(id, |torrent| torrent.status.stage == Stage::Downloading).await;
+    assert_eq!((checked.pieces.count(), &*checked.status.error), (15, ""));
 }
 
 /// Resume data says what libtorrent holds itself to.

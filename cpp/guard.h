@@ -1,4 +1,5 @@
-// Judges metadata that a peer sent before libtorrent makes a file of it (rules F2, F3, F4).
+// Stops what libtorrent would do by itself: make files of metadata that a peer sent before it was
+// judged (rules F2, F3, F4), and download again what is gone from the disk (rule D10).
 #pragma once
 
 #include <cstdint>
@@ -26,7 +27,7 @@ private:
     std::unordered_map<std::uint64_t, std::string> by_token_;
 };
 
-std::shared_ptr<lt::plugin> make_metadata_guard(std::shared_ptr<Refusals> refusals,
+std::shared_ptr<lt::plugin> make_guard(std::shared_ptr<Refusals> refusals,
                                                 ParseLimits const& limits);
 
 }  // namespace cove

@@ -1,8 +1,10 @@
-// A magnet's files are named by a peer, past our parser. libtorrent posts metadata_received_alert
-// on its network thread before it opens a file, and calls plug-ins at once: that is the moment to
-// clean the names, or to keep everything from being made. The alert is lost, and with it the
-// judgement, only if 200,000 others wait; the service looks at the files once more.
-#include "metadata_guard.h"
+// libtorrent calls plug-ins on its network thread in the moment it posts an alert, before it goes on.
+//
+// A magnet's files are named by a peer, past our parser: metadata_received_alert is the moment to
+// clean the names, or to keep everything from being made. fastresume_rejected_alert is the moment to
+// stop, before everything is checked and what is missing downloaded. An alert is lost only if
+// 200,000 others wait; the service looks at files before it adds a torrent and after metadata came.
+#include "guard.h"
 
 #include <exception>
 #include <vector>
@@ -19,28 +21,43 @@
 namespace cove {
 namespace {
 
-class MetadataGuard final : public lt::plugin {
+class Guard final : public lt::plugin {
 public:
-    MetadataGuard(std::shared_ptr<Refusals> refusals, ParseLimits const& limits)
+    Guard(std::shared_ptr<Refusals> refusals, ParseLimits const& limits)
         : refusals_(std::move(refusals)), limits_(limits)
     {
     }
 
     lt::feature_flags_t implemented_features() override { return alert_feature; }
 
+    // Every call on a handle is done at once, since this is the network thread.
     void on_alert(lt::alert const* alert) override
     {
-        auto const* const received = lt::alert_cast<lt::metadata_received_alert>(alert);
-        if (received == nullptr) return;
-        // Every call on the handle is done at once, since this is the network thread.
-        try {
-            let_in(received->handle);
-        } catch (std::exception const& error) {
-            keep_out(received->handle, error.what());
-        }
+        if (auto const* a = lt::alert_cast<lt::metadata_received_alert>(alert)) judge(a->handle);
+        if (auto const* a = lt::alert_cast<lt::fastresume_rejected_alert>(alert)) stop(a->handle);
     }
 
 private:
+    void judge(lt::torrent_handle const& torrent) const noexcept
+    {
+        try {
+            let_in(torrent);
+        } catch (std::exception const& error) {
+            keep_out(torrent, error.what());
+        }
+    }
+
+    static void stop(lt::torrent_handle const& torrent) noexcept
+    {
+        try {
+            torrent.unset_flags(lt::torrent_flags::auto_managed);
+            torrent.pause();
+        } catch (std::exception const&) {
+            // The torrent is being removed.
+            return;
+        }
+    }
+
     // As parse_torrent does with a file.
     void let_in(lt::torrent_handle const& torrent) const
     {
@@ -55,7 +72,7 @@ private:
 
     // No file that is not wanted is made, and no piece of it asked for; the engine takes the
     // torrent out when it reads the alert.
-    void keep_out(lt::torrent_handle const& torrent, char const* why) noexcept
+    void keep_out(lt::torrent_handle const& torrent, char const* why) const noexcept
     {
         try {
             auto const count = std::size_t(torrent.torrent_file()->num_files());
@@ -90,10 +107,10 @@ std::optional<std::string> Refusals::take(std::uint64_t token)
     return why;
 }
 
-std::shared_ptr<lt::plugin> make_metadata_guard(std::shared_ptr<Refusals> refusals,
+std::shared_ptr<lt::plugin> make_guard(std::shared_ptr<Refusals> refusals,
                                                 ParseLimits const& limits)
 {
-    return std::make_shared<MetadataGuard>(std::move(refusals), limits);
+    return std::make_shared<Guard>(std::move(refusals), limits);
 }
 
 }  // namespace cove
