@@ -3,8 +3,17 @@
 use std::path::Path;
 
 /// Everything cxx hands to the C++ compiler.
-const SOURCES: &[&str] =
-    &["alerts", "author", "ordered_disk", "parse", "session", "torrents", "utp_policy"];
+const SOURCES: &[&str] = &[
+    "alerts",
+    "author",
+    "guard",
+    "names",
+    "ordered_disk",
+    "parse",
+    "session",
+    "torrents",
+    "utp_policy",
+];
 
 fn main() {
     let mut build = cxx_build::bridge("src/engine/ffi.rs");

@@ -12,14 +12,10 @@
 #include "compat.h"
 #include "convert.h"
 #include "impl.h"
+#include "names.h"
 
 namespace cove {
 namespace {
-
-std::uint64_t token_in(lt::client_data_t data)
-{
-    return std::uint64_t(reinterpret_cast<std::uintptr_t>(data.get<void>()));
-}
 
 Alert alert_of(AlertKind kind, std::uint64_t token = 0)
 {
@@ -101,7 +97,7 @@ StatusUpdate status_of(lt::torrent_status const& from)
     to.error = from.errc ? foreign(from.errc.message()) : rust::String();
     to.error_file = static_cast<int>(from.error_file);
     to.queue_position = static_cast<int>(from.queue_position);
-    to.name = lossy(cleaned(from.name));
+    to.name = lossy(clean_name(from.name));
     to.save_path = lossy(from.save_path);
     copy_rates(from, to);
     copy_times(from, to);
@@ -157,6 +153,18 @@ bool take_resume(lt::alert const* from, Alert& to)
     return false;
 }
 
+bool take_metadata(lt::alert const* from, Session::Impl& session, Alert& to)
+{
+    auto const* const a = lt::alert_cast<lt::metadata_received_alert>(from);
+    if (a == nullptr) return false;
+    to = alert_of(AlertKind::MetadataReceived, token_in(a->handle.userdata()));
+    if (auto const why = session.refusals->take(to.token)) {
+        to.kind = AlertKind::MetadataRefused;
+        to.text = lossy(*why);
+    }
+    return true;
+}
+
 bool take_state(lt::alert const* from, Alert& to)
 {
     auto const plainly = [&to, from](AlertKind kind) {
@@ -165,7 +173,6 @@ bool take_state(lt::alert const* from, Alert& to)
         return true;
     };
     switch (from->type()) {
-        case lt::metadata_received_alert::alert_type: return plainly(AlertKind::MetadataReceived);
         case lt::torrent_checked_alert::alert_type: return plainly(AlertKind::Checked);
         case lt::torrent_finished_alert::alert_type: return plainly(AlertKind::Finished);
         case lt::torrent_paused_alert::alert_type: return plainly(AlertKind::Paused);
@@ -210,6 +217,8 @@ bool take_files(lt::alert const* from, Alert& to)
         return fail(AlertKind::FileError, *a, a->error, a->filename());
     if (auto const* a = lt::alert_cast<lt::torrent_error_alert>(from))
         return fail(AlertKind::TorrentError, *a, a->error, a->filename());
+    if (auto const* a = lt::alert_cast<lt::fastresume_rejected_alert>(from))
+        return fail(AlertKind::ResumeRejected, *a, a->error, a->file_path());
     if (auto const* a = lt::alert_cast<lt::storage_moved_failed_alert>(from))
         return fail(AlertKind::MoveFailed, *a, a->error, a->file_path());
     if (auto const* a = lt::alert_cast<lt::file_rename_failed_alert>(from)) {
@@ -331,7 +340,8 @@ void take(lt::alert const* from, Session::Impl& session, Batch& batch)
         return;
     }
     Alert to{};
-    bool const known = take_life(from, session, to) || take_state(from, to) || take_resume(from, to)
+    bool const known = take_life(from, session, to) || take_metadata(from, session, to)
+        || take_state(from, to) || take_resume(from, to)
         || take_files(from, to) || take_trackers(from, to) || take_session(from, to);
     if (known) batch.alerts.push_back(std::move(to));
 }

@@ -39,6 +39,7 @@ public:
     Description describe() const;
     void set_options(AddOptions const& options);
     void set_running(bool is_paused, bool is_auto_managed);
+    void set_max_connections(std::int32_t count);
     void forget_pieces();
     void claim_all_pieces();
     rust::Vec<std::uint8_t> resume_bytes() const;

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include <libtorrent/client_data.hpp>
 #include <libtorrent/info_hash.hpp>
 #include <libtorrent/time.hpp>
 
@@ -47,6 +48,12 @@ inline Hashes hashes_of(lt::info_hash_t const& from)
     if (to.has_v1) std::memcpy(to.v1.data(), from.v1.data(), to.v1.size());
     if (to.has_v2) std::memcpy(to.v2.data(), from.v2.data(), to.v2.size());
     return to;
+}
+
+// The token rides through libtorrent as an address that is never followed.
+inline std::uint64_t token_in(lt::client_data_t data)
+{
+    return std::uint64_t(reinterpret_cast<std::uintptr_t>(data.get<void>()));
 }
 
 // A moment on libtorrent's steady clock as Unix seconds; the unset moment is 0.

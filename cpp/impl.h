@@ -11,6 +11,7 @@
 #include <libtorrent/torrent_handle.hpp>
 
 #include "cove/src/engine/ffi.rs.h"
+#include "guard.h"
 
 namespace cove {
 
@@ -25,6 +26,8 @@ struct Session::Impl {
     // Holds the session's end after abort(); its destructor joins the network thread.
     lt::session_proxy ending;
     std::unordered_map<std::uint64_t, lt::torrent_handle> handles;
+    // Why metadata from peers was refused.
+    std::shared_ptr<Refusals> refusals;
 
     // Throws for a token that is not, or no longer, there.
     lt::torrent_handle const& handle(std::uint64_t token) const;
@@ -39,10 +42,11 @@ Description describe_params(lt::add_torrent_params const& params);
 // The info dictionary's part of a description.
 void describe_metadata(lt::torrent_info const& info, Description& into);
 
-// `name` without control characters and without those that turn the direction of text (rule F2).
-std::string cleaned(std::string const& name);
+// Throws when a torrent has more files, bytes or folders than it may (rules F2, F4).
+void check_files(lt::file_storage const& files, ParseLimits const& limits);
 
-// Takes out of `params` what a hostile torrent could use against the file system.
+// Takes out of `params` what a hostile torrent could use against the file system (rules F2, F3);
+// throws when that cannot be.
 void defuse(lt::add_torrent_params& params);
 
 }  // namespace cove

@@ -1,6 +1,5 @@
 // From foreign bytes to add parameters, and what the parameters say.
 #include <algorithm>
-#include <set>
 #include <stdexcept>
 
 #include <libtorrent/bdecode.hpp>
@@ -14,13 +13,15 @@
 #include "compat.h"
 #include "convert.h"
 #include "impl.h"
+#include "names.h"
 
 namespace cove {
 namespace {
 
-// Longest part of a path, in bytes, and deepest path (rule F2).
-constexpr std::size_t name_max = 255;
+// Deepest path (rule F2).
 constexpr std::ptrdiff_t depth_max = 100;
+// More than a torrent in good faith has, few enough for libtorrent.
+constexpr int name_collisions_max = 200;
 // Largest torrent: 2^53 - 1, the last whole number that JSON's readers agree on (rule F4).
 constexpr std::int64_t total_max = (std::int64_t(1) << 53) - 1;
 
@@ -36,24 +37,62 @@ std::unique_ptr<AddParams> own(lt::add_torrent_params params)
     return std::make_unique<AddParams>(std::move(impl));
 }
 
-void check_path(std::string const& path)
+std::runtime_error too_many_files(ParseLimits const& limits)
 {
-    std::size_t begin = 0;
-    std::ptrdiff_t depth = 0;
-    while (begin <= path.size()) {
-        auto const end = std::min(path.find('/', begin), path.size());
-        if (end - begin > name_max) throw std::runtime_error("a file name is longer than 255 bytes");
-        if (++depth > depth_max) throw std::runtime_error("a path is deeper than 100 folders");
-        begin = end + 1;
+    return std::runtime_error("it has more than " + std::to_string(limits.files) + " files");
+}
+
+// Files in a v2 file tree; each name leads to a folder, or by an empty name to a file. The
+// recursion is bounded by the depth limit of the decoder.
+std::size_t count_tree(lt::bdecode_node const& tree)
+{
+    std::size_t count = 0;
+    for (int i = 0; i < tree.dict_size(); ++i) {
+        auto const [name, child] = tree.dict_at(i);
+        if (name.empty()) ++count;
+        else if (child.type() == lt::bdecode_node::dict_t) count += count_tree(child);
+    }
+    return count;
+}
+
+std::size_t count_files(lt::bdecode_node const& info)
+{
+    auto const list = info.dict_find_list("files");
+    auto const tree = info.dict_find_dict("file tree");
+    auto const listed = list ? std::size_t(list.list_size()) : 0;
+    return std::max(listed, tree ? count_tree(tree) : 0);
+}
+
+// libtorrent gives equal names numbers in a time that grows with the square of their count:
+// 50,000 took minutes in 2.0.8. Reading the info dictionary alone does not do that.
+void check_collisions(lt::bdecode_node const& dictionary, ParseLimits const& limits)
+{
+    lt::torrent_info info{lt::info_hash_t{}};
+    lt::error_code error;
+    if (!info.parse_info_section(dictionary, error, int(limits.pieces))) {
+        throw lt::system_error(error);
+    }
+    auto const count = count_collisions(info.files());
+    if (count > name_collisions_max) {
+        throw std::runtime_error(std::to_string(count) + " of its files share a name");
     }
 }
 
-void check_files(lt::file_storage const& files, ParseLimits const& limits)
+// Before libtorrent builds its file list, whose cost grows faster than the number of files.
+void check_file_list(lt::bdecode_node const& torrent, ParseLimits const& limits)
 {
-    if (files.num_files() > int(limits.files)) {
-        throw std::runtime_error("it has more than " + std::to_string(limits.files) + " files");
-    }
-    if (files.total_size() > total_max) throw std::runtime_error("its total size is over 2^53");
+    if (torrent.type() != lt::bdecode_node::dict_t) throw std::runtime_error("it is no dictionary");
+    auto const info = torrent.dict_find_dict("info");
+    if (!info) throw std::runtime_error("it has no info dictionary");
+    auto const count = count_files(info);
+    if (count > limits.files) throw too_many_files(limits);
+    if (count > name_collisions_max) check_collisions(info, limits);
+}
+
+// Whether what is known of a torrent's hashes is said by its metadata too.
+bool is_of(lt::info_hash_t const& known, lt::info_hash_t const& found)
+{
+    return (!known.has_v1() || known.v1 == found.v1) && (!known.has_v2() || known.v2 == found.v2);
 }
 
 // Symbolic links (BEP 47) are not made (rule F3): they become empty files.
@@ -81,28 +120,15 @@ void drop_links(lt::add_torrent_params& params)
 
 }  // namespace
 
-// Control characters, and those that turn the direction of text (rule F2).
-static bool is_treacherous(std::string const& text, std::size_t at)
+void check_files(lt::file_storage const& files, ParseLimits const& limits)
 {
-    auto const c = static_cast<unsigned char>(text[at]);
-    if (c < 0x20 || c == 0x7f) return true;
-    auto const three = std::string_view(text).substr(at, 3);
-    static std::string_view const turns[] = {
-        "\u200e", "\u200f", "\u202a", "\u202b", "\u202c", "\u202d",
-        "\u202e", "\u2066", "\u2067", "\u2068", "\u2069"};
-    return std::find(std::begin(turns), std::end(turns), three) != std::end(turns);
-}
-
-std::string cleaned(std::string const& path)
-{
-    std::string clean;
-    for (std::size_t at = 0; at < path.size();) {
-        bool const bad = is_treacherous(path, at);
-        auto const width = static_cast<unsigned char>(path[at]) >= 0xe0 && bad ? 3u : 1u;
-        clean += bad ? std::string("_") : path.substr(at, 1);
-        at += width;
+    if (files.num_files() > int(limits.files)) throw too_many_files(limits);
+    if (files.total_size() > total_max) throw std::runtime_error("its total size is over 2^53");
+    for (auto const index : files.file_range()) {
+        auto const path = files.file_path(index);
+        if (std::count(path.begin(), path.end(), '/') < depth_max) continue;
+        throw std::runtime_error("a file lies deeper than 100 folders");
     }
-    return clean;
 }
 
 AddParams::AddParams(std::unique_ptr<Impl> from) : impl(std::move(from)) {}
@@ -112,19 +138,8 @@ void defuse(lt::add_torrent_params& params)
 {
     if (!torrent_file_of(params)) return;
     drop_links(params);
-    auto const info = torrent_file_of(params);
-    lt::file_storage const& files = info->files();
-    std::set<std::string> seen;
-    for (auto const index : files.file_range()) {
-        if (files.pad_file_at(index)) continue;
-        auto const told = params.renamed_files.find(index);
-        auto const path = told == params.renamed_files.end() ? files.file_path(index) : told->second;
-        auto clean = cleaned(path);
-        check_path(clean);
-        for (int copy = 1; !seen.insert(clean).second; ++copy) {
-            clean = cleaned(path) + "." + std::to_string(copy);
-        }
-        if (clean != path) params.renamed_files[index] = clean;
+    for (auto const& [file, name] : clean_names(*torrent_file_of(params), params.renamed_files)) {
+        params.renamed_files[file] = name;
     }
 }
 
@@ -139,10 +154,13 @@ std::unique_ptr<AddParams> parse_torrent(rust::Slice<std::uint8_t const> bytes,
     config.max_pieces = int(limits.pieces);
     config.max_decode_depth = int(limits.depth);
     config.max_decode_tokens = int(limits.tokens);
-    auto params = lt::load_torrent_buffer(chars(bytes), config);
-    auto const info = torrent_file_of(params);
-    if (!info) throw std::runtime_error("it has no info dictionary");
-    check_files(info->files(), limits);
+    lt::error_code error;
+    auto const torrent = lt::bdecode(chars(bytes), error, nullptr, config.max_decode_depth,
+                                     config.max_decode_tokens);
+    if (error) throw lt::system_error(error);
+    check_file_list(torrent, limits);
+    auto params = lt::load_torrent_parsed(torrent, config);
+    check_files(torrent_file_of(params)->files(), limits);
     defuse(params);
     return own(std::move(params));
 }
@@ -169,8 +187,15 @@ std::unique_ptr<AddParams> parse_resume(rust::Slice<std::uint8_t const> resume,
         config.max_buffer_size = int(metadata.size()) + 1;
         auto told = lt::load_torrent_buffer(chars(metadata), config);
         if (!torrent_file_of(told)) throw std::runtime_error("the metadata is damaged");
+        if (!is_of(params.info_hashes, told.info_hashes)) {
+            throw std::runtime_error("the metadata is of another torrent");
+        }
         params.ti = told.ti;
         params.info_hashes = told.info_hashes;
+        if (params.merkle_trees.empty()) {
+            params.merkle_trees = std::move(told.merkle_trees);
+            params.merkle_tree_mask = std::move(told.merkle_tree_mask);
+        }
         if (params.trackers.empty()) {
             params.trackers = told.trackers;
             params.tracker_tiers = told.tracker_tiers;
@@ -188,7 +213,9 @@ void describe_metadata(lt::torrent_info const& info, Description& into)
     into.piece_count = small_count_of(files.num_pieces());
     into.total_size = count_of(files.total_size());
     into.is_private = info.priv();
-    into.has_folder = files.file_path(lt::file_index_t(0)) != files.name();
+    // By the names that the torrent gave: a renamed file is not alone in a folder.
+    auto const first = info.orig_files().file_path(lt::file_index_t(0));
+    into.has_folder = info.num_files() > 1 || first.find('/') != std::string::npos;
     into.comment = foreign(info.comment());
     for (auto const index : files.file_range()) {
         into.files.push_back(FileEntry{lossy(files.file_path(index)), count_of(files.file_size(index)),
@@ -201,7 +228,7 @@ Description describe_params(lt::add_torrent_params const& params)
     Description to{};
     auto const info = torrent_file_of(params);
     to.hashes = hashes_of(info ? info->info_hashes() : params.info_hashes);
-    to.name = lossy(cleaned(params.name.empty() && info ? info->name() : params.name));
+    to.name = lossy(clean_name(params.name.empty() && info ? info->name() : params.name));
     if (info) describe_metadata(*info, to);
     for (auto const& [index, path] : params.renamed_files) {
         auto const at = std::size_t(static_cast<int>(index));
@@ -217,6 +244,7 @@ Description describe_params(lt::add_torrent_params const& params)
     for (auto const priority : params.file_priorities) {
         to.file_priorities.push_back(static_cast<std::uint8_t>(priority));
     }
+    to.pieces = bits_of(params.have_pieces);
     to.is_paused = bool(params.flags & lt::torrent_flags::paused);
     to.is_auto_managed = bool(params.flags & lt::torrent_flags::auto_managed);
     to.added_at = params.added_time;
@@ -265,6 +293,8 @@ void AddParams::set_running(bool is_paused, bool is_auto_managed)
     if (is_paused) flags |= lt::torrent_flags::paused;
     if (is_auto_managed) flags |= lt::torrent_flags::auto_managed;
 }
+
+void AddParams::set_max_connections(std::int32_t count) { impl->params.max_connections = count; }
 
 void AddParams::forget_pieces()
 {

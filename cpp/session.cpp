@@ -88,11 +88,13 @@ lt::settings_pack pack_of(rust::Slice<Setting const> settings)
     return pack;
 }
 
-lt::session_params params_of(rust::Slice<Setting const> settings, SessionOptions const& options)
+lt::session_params params_of(rust::Slice<Setting const> settings, SessionOptions const& options,
+                             std::shared_ptr<Refusals> refusals)
 {
     auto pack = pack_of(settings);
     pack.set_int(lt::settings_pack::alert_mask, int(std::uint32_t(wanted_alerts())));
     std::vector<std::shared_ptr<lt::plugin>> plugins;
+    plugins.push_back(make_guard(std::move(refusals), options.limits));
     if (!options.utp_to_lan) plugins.push_back(make_utp_policy());
     lt::session_params params(std::move(pack), {});
     params.extensions = std::move(plugins);
@@ -140,7 +142,8 @@ std::unique_ptr<Session> new_session(rust::Slice<Setting const> settings,
     share_heaps();
     auto impl = std::make_unique<Session::Impl>();
     impl->waker.emplace(std::move(waker));
-    impl->session = std::make_unique<lt::session>(params_of(settings, options));
+    impl->refusals = std::make_shared<Refusals>();
+    impl->session = std::make_unique<lt::session>(params_of(settings, options, impl->refusals));
     add_peer_extensions(*impl->session);
     Waker const* const bell = &**impl->waker;
     impl->session->set_alert_notify([bell] { bell->wake(); });

@@ -11,6 +11,7 @@
 #include "compat.h"
 #include "convert.h"
 #include "impl.h"
+#include "names.h"
 
 namespace cove {
 namespace {
@@ -187,8 +188,8 @@ void Session::set_limits(std::uint64_t token, TorrentLimits const& limits)
     auto const& torrent = impl->handle(token);
     torrent.set_download_limit(limits.download);
     torrent.set_upload_limit(limits.upload);
-    torrent.set_max_connections(limits.connections);
-    torrent.set_max_uploads(limits.uploads);
+    if (limits.connections != 0) torrent.set_max_connections(limits.connections);
+    if (limits.uploads != 0) torrent.set_max_uploads(limits.uploads);
 }
 
 void Session::set_flag(std::uint64_t token, Flag flag, bool on)
@@ -252,7 +253,7 @@ Description Session::description(std::uint64_t token) const
                                        | lt::torrent_handle::query_torrent_file);
     Description to{};
     to.hashes = hashes_of(status.info_hashes);
-    to.name = lossy(cleaned(status.name));
+    to.name = lossy(clean_name(status.name));
     to.save_path = lossy(status.save_path);
     to.added_at = status.added_time;
     to.completed_at = status.completed_time;

@@ -159,6 +159,25 @@ fn every_failure_has_its_exit_code() {
     assert_code(&home.run(&["ls"]), 6);
 }
 
+/// Rule W8: also when the server no longer looks at the token; the right one still works.
+#[test]
+fn a_refused_token_ends_with_7_however_often_it_is_tried() {
+    let home = Home::new();
+    let _app = home.start();
+    let mut wrong = home.command(&["ls"]);
+    wrong.env("COVE_API__TOKEN", "wrong");
+
+    let tries: Vec<Output> = (0..7).map(|_| wrong.output().unwrap()).collect();
+
+    tries.iter().for_each(|output| assert_code(output, 7));
+    assert!(!said(&tries[0]).contains("wait"), "{}", said(&tries[0]));
+    let last = said(&tries[6]);
+    let wait = last.split("wait ").nth(1).and_then(|rest| rest.split(" s ").next());
+    let seconds: u32 = wait.unwrap_or_default().parse().unwrap_or_else(|_| panic!("{last}"));
+    assert!((1..=60).contains(&seconds), "{last}");
+    assert_code(&home.run(&["ls"]), 0);
+}
+
 /// The address and token of a server on another state directory come from the environment.
 #[test]
 fn another_server_is_reached_by_its_address_and_token() {

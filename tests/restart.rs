@@ -131,6 +131,29 @@ fn a_recheck_of_a_stopped_torrent_finds_the_damage_and_stops() {
     });
 }
 
+/// Section 7 of the contract: what counts is what was asked for, not what is shown a moment later.
+#[test]
+fn a_recheck_at_once_after_a_resume_leaves_the_torrent_running() {
+    let home = Home::new();
+    let content = payload(108, MIB);
+    fs::write(home.downloads.join("film.bin"), &content).unwrap();
+    let torrent = Recipe::named("film.bin").single(&content);
+    let app = home.start();
+    app.api.add(&torrent.file);
+    app.api.wait_seeding(&torrent.hash);
+    falsify(&home.downloads.join("film.bin"));
+
+    for state in ["stop", "resume", "recheck"] {
+        app.api.patch(&torrent.hash, &json!({ "state": state }));
+    }
+
+    let row = app.api.wait(&torrent.hash, "checked", |row| {
+        let progress = row["progress"].as_f64().unwrap_or(0.0);
+        row["status"] != "HASHCHECKING" && progress < 1.0 && progress > 0.9
+    });
+    assert_eq!((&row["status"], &row["user_stopped"]), (&json!("DOWNLOADING"), &json!(false)));
+}
+
 /// Rule D4: one damaged record is shown as an error, the others load, and it can be removed.
 #[test]
 fn d4_a_damaged_record_is_shown_and_the_others_load() {

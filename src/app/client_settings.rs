@@ -45,6 +45,7 @@ pub(crate) fn default_session(client: &ClientConfig) -> SessionConfig {
         settings: own.chain(theirs).collect(),
         cove_disk: client.disk == DiskBackend::Cove,
         pex: client.pex,
+        connections_per_torrent: limits.connections_per_torrent,
         utp_to_lan: client.utp == Utp::On,
     }
 }
@@ -82,6 +83,13 @@ mod tests {
         client.settings.insert("enable_dht".into(), Setting::Bool(false));
         let session = default_session(&client);
         assert_eq!(find(&session, "enable_dht").last(), Some(&&SettingValue::Bool(false)));
+    }
+
+    #[test]
+    fn the_limit_of_each_torrent_is_handed_on() {
+        let mut client = ClientConfig::default();
+        client.limits.connections_per_torrent = 7;
+        assert_eq!(default_session(&client).connections_per_torrent, 7);
     }
 
     #[test]

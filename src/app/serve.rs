@@ -33,6 +33,7 @@ use crate::service::access::Access;
 use crate::service::auth::Auth;
 use crate::service::keeper;
 use crate::service::loading::Loader;
+use crate::service::mending;
 use crate::service::paths::Roots;
 use crate::service::swarms::Swarms;
 use crate::service::torrents::Torrents;
@@ -200,6 +201,7 @@ fn load(
     let swarms = (Swarms::new(tracker.clone()), Access::new(store.clone(), tracker));
     let services = services::services(config, auth, engine, &roots, torrents.clone(), swarms);
     tokio::spawn(watching::run(torrents.clone(), engine.events()));
+    tokio::spawn(mending::run(torrents.clone(), engine.events()));
     let loader = Loader { engine: engine.clone(), store, roots, torrents };
     tokio::task::spawn_blocking(move || loader.run(stored, &bad));
     services

@@ -28,6 +28,19 @@ pub enum Stage {
     Seeding,
 }
 
+/// What kind of error stopped a torrent, for whoever decides what to do about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// No space left, or a quota reached: goes on by itself when there is space (rule D6).
+    DiskFull,
+    /// Its files could not be read or written (rules D8, D10).
+    Disk,
+    /// It is held back: its files are not as its record says (rules D10, D11).
+    Held,
+    /// It will not go away by itself.
+    Lasting,
+}
+
 /// One torrent at one moment. Rates are payload bytes/s, times are Unix seconds, 0 = never.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Status {
@@ -43,6 +56,8 @@ pub struct Status {
     pub is_upload_mode: bool,
     /// Why it stopped by itself; empty when all is well.
     pub error: String,
+    /// What kind of error that is; `None` when all is well.
+    pub failure: Option<Failure>,
     /// Share of the current task, 0 to 1 (checking too).
     pub progress: f32,
     /// Bytes/s received.

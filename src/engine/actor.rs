@@ -24,6 +24,7 @@ use crate::domain::error::Result;
 use crate::domain::event::Event;
 use crate::domain::hash::TorrentId;
 use crate::domain::peer::Peer;
+use crate::domain::torrent::Failure;
 use crate::domain::torrent::Stage;
 use crate::domain::torrent::Status;
 use crate::domain::torrent::Torrent;
@@ -37,6 +38,7 @@ use crate::engine::message::Outcome;
 use crate::engine::message::Reply;
 use crate::engine::message::Saved;
 use crate::engine::message::Work;
+use crate::engine::prepared;
 use crate::engine::prepared::Prepared;
 use crate::engine::prepared::refused;
 use crate::engine::settings::PreparedSession;
@@ -46,14 +48,14 @@ use crate::engine::waker::Waker;
 const UPDATE_EVERY: Duration = Duration::from_secs(1);
 /// How soon they are asked for again when something is known to have changed.
 const UPDATE_SOON: Duration = Duration::from_millis(40);
-/// How often a torrent that ran out of space tries again (rule D6).
-pub(crate) const RETRY_EVERY: Duration = Duration::from_secs(20);
 
 /// A running session and its name.
 pub(crate) struct Slot {
     pub(crate) name: Arc<str>,
     pub(crate) session: UniquePtr<bridge::Session>,
     pub(crate) pex: bool,
+    /// As libtorrent counts: -1 = any number.
+    pub(crate) connections_per_torrent: i32,
 }
 
 /// What the engine thread remembers of a torrent beside its row on the board.
@@ -72,7 +74,9 @@ pub(crate) struct Entry {
     pub(crate) was_checked: bool,
     pub(crate) saved_at: Option<Instant>,
     /// Why libtorrent could not read or write; it shows no such error itself.
-    pub(crate) file_error: Option<String>,
+    pub(crate) file_error: Option<(String, Failure)>,
+    /// What is to be added when its files are there again; it is only shown until then.
+    pub(crate) held: Option<Box<Prepared>>,
     pub(crate) logged_at: Option<Instant>,
     pub(crate) limits: (u32, u32),
 }
@@ -89,7 +93,6 @@ pub(crate) struct Actor {
     /// Saves asked for and not yet handed up.
     pub(crate) saves_under_way: usize,
     pub(crate) update_soon: bool,
-    pub(crate) retried_at: Instant,
     updated_at: Instant,
     next_token: Token,
     wake_pending: Arc<AtomicBool>,
@@ -110,11 +113,17 @@ impl Actor {
             let pending = Arc::clone(&wake_pending);
             let waker = Box::new(Waker::new(queue.clone(), pending, || Message::AlertsReady));
             let options = bridge::SessionOptions {
+                limits: prepared::LIMITS,
                 cove_disk: config.cove_disk,
                 utp_to_lan: config.utp_to_lan,
             };
             let session = bridge::new_session(&config.settings, &options, waker);
-            let slot = |session| Slot { name: config.name.clone(), session, pex: config.pex };
+            let slot = |session| Slot {
+                name: config.name.clone(),
+                session,
+                pex: config.pex,
+                connections_per_torrent: count_or_any(config.connections_per_torrent),
+            };
             session.map_err(refused).map(slot)
         };
         let slots = sessions.iter().map(start).collect::<Result<Vec<_>>>()?;
@@ -130,7 +139,6 @@ impl Actor {
             waiting: HashMap::new(),
             saves_under_way: 0,
             update_soon: false,
-            retried_at: now,
             updated_at: now,
             next_token: 1,
             wake_pending,
@@ -176,7 +184,6 @@ impl Actor {
         for slot in &mut self.slots {
             note_failure("update", slot.session.pin_mut().post_updates());
         }
-        self.retry_full_disks(now);
         self.save_due(now);
     }
 
@@ -198,6 +205,10 @@ impl Actor {
                 self.add(*prepared, &session, keep_on_failure, reply);
             }
             Message::Show { row } => self.show(*row),
+            Message::Hold { prepared, session, why } => self.hold(*prepared, &session, why),
+            Message::Release { id, is_stopped, reply } => {
+                let _ = reply.send(self.release(id, is_stopped));
+            }
             Message::Run { id, work, reply } => {
                 let _ = reply.send(self.run_work(id, work).map(drop));
                 self.update_soon = true;
@@ -215,6 +226,7 @@ impl Actor {
             Message::Resume { id, auto_managed, reply } => {
                 let _ = reply.send(self.resume(id, auto_managed));
             }
+            Message::Retry { id, reply } => drop(reply.send(self.retry(id))),
             Message::Note { id, note } => self.note(id, note),
             Message::Save { id, reply } => self.save_for(id, reply),
             Message::Peers { id, reply } => drop(reply.send(self.peers(id))),
@@ -228,9 +240,7 @@ impl Actor {
         keep_on_failure: bool,
         reply: Option<Reply>,
     ) {
-        let token = self.next_token;
-        self.next_token += 1;
-        let index = self.slots.iter().position(|slot| *slot.name == *session).unwrap_or(0);
+        let (token, index) = (self.new_token(), self.slot_of(session));
         let row = row_of(&prepared, Arc::clone(&self.slots[index].name));
         let id = row.id;
         if !self.board.insert(token, row) {
@@ -243,7 +253,26 @@ impl Actor {
         if let Some(reply) = reply {
             self.waiting.entry((token, Outcome::Added)).or_default().push(reply);
         }
-        let added = self.slots[index].session.pin_mut().add(prepared.params, token);
+        self.hand_over(token, prepared);
+    }
+
+    pub(crate) fn new_token(&mut self) -> Token {
+        self.next_token += 1;
+        self.next_token - 1
+    }
+
+    /// Where the session of this name is; the first when there is none.
+    pub(crate) fn slot_of(&self, session: &str) -> usize {
+        self.slots.iter().position(|slot| *slot.name == *session).unwrap_or(0)
+    }
+
+    /// Gives libtorrent a torrent that is on the board.
+    pub(crate) fn hand_over(&mut self, token: Token, mut prepared: Prepared) {
+        let index = self.torrents.get(&token).map_or(0, |entry| entry.session);
+        let slot = &mut self.slots[index];
+        // What a record of the store says may be of an older configuration.
+        let limit = prepared.params.pin_mut().set_max_connections(slot.connections_per_torrent);
+        let added = limit.and_then(|()| slot.session.pin_mut().add(prepared.params, token));
         if let Err(error) = added {
             self.add_failed(token, error.what());
         }
@@ -251,8 +280,7 @@ impl Actor {
     }
 
     fn show(&mut self, row: Torrent) {
-        let token = self.next_token;
-        self.next_token += 1;
+        let token = self.new_token();
         if self.board.insert(token, row) {
             self.torrents.insert(token, Entry { is_shown_only: true, ..Entry::default() });
         }
@@ -264,28 +292,32 @@ impl Actor {
     }
 
     /// Calls the session that owns `id`.
-    fn run_work(&mut self, id: TorrentId, work: Work) -> Result<Token> {
+    pub(crate) fn run_work(&mut self, id: TorrentId, work: Work) -> Result<Token> {
         let token = self.board.token(id).ok_or_else(|| unknown(id))?;
+        if let Some(row) = self.board.row(token).filter(|_| self.is_shown_only(id)) {
+            return Err(Error::conflict(format!("it cannot run: {}", row.status.error)));
+        }
         let slot = self.torrents.get(&token).map_or(0, |entry| entry.session);
         work(self.slots[slot].session.pin_mut(), token).map_err(refused)?;
         Ok(token)
     }
 
     fn resume(&mut self, id: TorrentId, auto_managed: bool) -> Result<()> {
+        if self.is_held(id) {
+            return self.release_checked(id, auto_managed);
+        }
         let token = self.run_work(
             id,
             Box::new(move |mut session, token| {
                 session.as_mut().clear_error(token)?;
                 session.as_mut().set_flag(token, bridge::Flag::UploadMode, false)?;
+                // A check that was to end in a stop is under way: what is asked for last counts.
+                session.as_mut().set_flag(token, bridge::Flag::StopWhenReady, false)?;
                 session.as_mut().set_flag(token, bridge::Flag::AutoManaged, auto_managed)?;
                 session.resume(token)
             }),
         )?;
-        if let Some(entry) = self.torrents.get_mut(&token) {
-            entry.file_error = None;
-        }
-        self.board.update(token, |row| row.status.error.clear());
-        self.update_soon = true;
+        self.clear_error(token);
         Ok(())
     }
 
@@ -298,7 +330,11 @@ impl Actor {
         {
             entry.limits = (*download, *upload);
         }
+        if matches!(note, Note::ErrorCleared) {
+            self.clear_error(token);
+        }
         self.board.update(token, |row| match note {
+            Note::ErrorCleared => {}
             Note::FilePriorities(priorities) => {
                 row.file_priorities = priorities.into();
                 recount(row);
@@ -331,7 +367,10 @@ impl Actor {
             if let Some(entry) = self.torrents.get_mut(&token) {
                 entry.is_shown_only = true;
             }
-            self.board.update(token, |row| row.status.error = why.to_owned());
+            self.board.update(token, |row| {
+                why.clone_into(&mut row.status.error);
+                row.status.failure = Some(Failure::Lasting);
+            });
         } else {
             self.torrents.remove(&token);
             self.board.remove(token);
@@ -356,7 +395,12 @@ impl Actor {
     }
 }
 
-fn row_of(prepared: &Prepared, session: Arc<str>) -> Torrent {
+/// A count for libtorrent, whose word for "any number" is -1; ours is 0. It counts to 2^24.
+fn count_or_any(count: u32) -> i32 {
+    i32::try_from(count).ok().filter(|count| (1..1 << 24).contains(count)).unwrap_or(-1)
+}
+
+pub(crate) fn row_of(prepared: &Prepared, session: Arc<str>) -> Torrent {
     Torrent {
         id: prepared.hashes.id(),
         hashes: prepared.hashes,
@@ -384,7 +428,7 @@ fn row_of(prepared: &Prepared, session: Arc<str>) -> Torrent {
 
 /// What is wanted changed: says so at once, since a caller that asks right after choosing files must
 /// not read that all is done. libtorrent's own figures follow with the next update.
-fn recount(row: &mut Torrent) {
+pub(crate) fn recount(row: &mut Torrent) {
     let Some(metadata) = row.metadata.clone() else { return };
     let wanted = metadata.files.iter().enumerate().filter(|(index, _)| row.wants_file(*index));
     let (total, done) = wanted.fold((0, 0), |(total, done), (_, file)| {
@@ -410,7 +454,7 @@ fn add_tracker_row(row: &mut Torrent, url: &str) {
     row.trackers = row.trackers.iter().cloned().chain(added).collect();
 }
 
-fn unknown(id: TorrentId) -> Error {
+pub(crate) fn unknown(id: TorrentId) -> Error {
     Error::not_found(format!("there is no torrent {id}"))
 }
 

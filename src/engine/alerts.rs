@@ -1,8 +1,6 @@
 //! Alerts to changes of the board, events and answers.
 
 use std::sync::Arc;
-use std::time::Duration;
-use std::time::Instant;
 
 use crate::domain::bitfield::Bitfield;
 use crate::domain::error::Error;
@@ -13,7 +11,6 @@ use crate::domain::remote_tracker::TrackerState;
 use crate::domain::torrent::Stage;
 use crate::domain::torrent::Torrent;
 use crate::engine::actor::Actor;
-use crate::engine::actor::RETRY_EVERY;
 use crate::engine::actor::note_failure;
 use crate::engine::board::Token;
 use crate::engine::convert;
@@ -21,11 +18,6 @@ use crate::engine::ffi::bridge;
 use crate::engine::ffi::bridge::Alert;
 use crate::engine::ffi::bridge::AlertKind;
 use crate::engine::message::Outcome;
-
-/// At most one log line a torrent in this time about files it cannot use (rule D8).
-const LOG_EVERY: Duration = Duration::from_secs(60);
-/// errno values that mean the disk is full: ENOSPC and EDQUOT.
-const DISK_FULL: [i64; 2] = [28, 122];
 
 impl Actor {
     /// Everything that one drain brought, in order.
@@ -43,8 +35,10 @@ impl Actor {
         match alert.kind {
             AlertKind::Added => self.added(token),
             AlertKind::AddFailed => self.add_failed(token, &alert.text),
+            AlertKind::Removed if self.is_refused(token) => {}
             AlertKind::Removed => self.removed(token),
             AlertKind::MetadataReceived => self.metadata_received(token),
+            AlertKind::MetadataRefused => self.metadata_refused(token, &alert.text),
             AlertKind::Checked => self.checked(token),
             AlertKind::Finished => self.finished(token),
             AlertKind::StateChanged | AlertKind::Resumed => self.changed(token),
@@ -57,6 +51,7 @@ impl Actor {
             AlertKind::ResumeData => self.resume_data(token, alert.data, alert.metadata),
             AlertKind::ResumeFailed => self.resume_failed(token, &alert.text, alert.number == 1),
             AlertKind::FileError | AlertKind::TorrentError => self.file_error(&alert),
+            AlertKind::ResumeRejected => self.resume_rejected(&alert),
             AlertKind::Moved | AlertKind::MoveFailed => self.moved(&alert),
             AlertKind::Renamed | AlertKind::RenameFailed => self.renamed(&alert),
             AlertKind::FilesPrioritized => {
@@ -170,7 +165,7 @@ impl Actor {
         self.changed(token);
     }
 
-    fn changed(&mut self, token: Token) {
+    pub(crate) fn changed(&mut self, token: Token) {
         self.tell_of(token, Event::StateChanged);
         self.update_soon = true;
     }
@@ -188,48 +183,6 @@ impl Actor {
         });
         if let Some(entry) = self.torrents.get_mut(&token) {
             entry.needs_save = true;
-        }
-    }
-
-    fn file_error(&mut self, alert: &Alert) {
-        let Some(entry) = self.torrents.get_mut(&alert.token) else {
-            return;
-        };
-        let is_full = DISK_FULL.contains(&alert.number);
-        entry.file_error = Some(alert.text.clone());
-        let due = entry.logged_at.is_none_or(|at| at.elapsed() >= LOG_EVERY);
-        if due {
-            entry.logged_at = Some(Instant::now());
-            tracing::warn!(error = %alert.text, file = %alert.path, "a torrent cannot use its files");
-        }
-        // Upload mode keeps serving while the disk is full. Any other failure would repeat with
-        // every request (rules D8, D10), so the torrent waits for the user.
-        if !is_full && let Some(session) = self.session_of(alert.token) {
-            note_failure("stop after a file error", session.pause(alert.token));
-        }
-        self.board.update(alert.token, |row| row.status.error.clone_from(&alert.text));
-        self.changed(alert.token);
-    }
-
-    /// Lets torrents that ran out of space try again (rule D6).
-    pub(crate) fn retry_full_disks(&mut self, now: Instant) {
-        if now.duration_since(self.retried_at) < RETRY_EVERY {
-            return;
-        }
-        self.retried_at = now;
-        let stuck: Vec<Token> =
-            self.torrents.iter().filter(|(_, e)| e.file_error.is_some()).map(|(t, _)| *t).collect();
-        for token in stuck {
-            let waits = self.board.row(token).is_some_and(|row| row.status.is_upload_mode);
-            let Some(entry) = self.torrents.get_mut(&token).filter(|_| waits) else {
-                continue;
-            };
-            entry.file_error = None;
-            if let Some(mut session) = self.session_of(token) {
-                let flag = bridge::Flag::UploadMode;
-                note_failure("clear the error", session.as_mut().clear_error(token));
-                note_failure("try the disk again", session.set_flag(token, flag, false));
-            }
         }
     }
 
@@ -268,13 +221,16 @@ impl Actor {
     }
 
     fn apply_status(&mut self, update: &bridge::StatusUpdate) {
-        let Some(entry) = self.torrents.get_mut(&update.token) else {
+        let found = self.torrents.get_mut(&update.token);
+        let Some(entry) = found.filter(|entry| !entry.is_shown_only) else {
             return;
         };
         entry.needs_save |= update.needs_resume;
         let mut status = convert::status(update, entry.limits);
-        if let Some(error) = entry.file_error.as_ref().filter(|_| status.error.is_empty()) {
+        // Ours names the file.
+        if let Some((error, failure)) = &entry.file_error {
             status.error.clone_from(error);
+            status.failure = Some(*failure);
         }
         let mut before = None;
         self.board.update(update.token, |row| {

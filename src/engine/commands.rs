@@ -50,6 +50,14 @@ impl Engine {
         self.ask(|reply| Message::Resume { id, auto_managed, reply }).await
     }
 
+    /// Lets a torrent that an error stopped try its files again.
+    ///
+    /// # Errors
+    /// `NotFound`; Conflict, when it cannot run; Busy.
+    pub async fn retry(&self, id: TorrentId) -> Result<()> {
+        self.ask(|reply| Message::Retry { id, reply }).await
+    }
+
     /// Shows a torrent of the store that cannot run; its error says why. Not for the runtime.
     ///
     /// # Errors
@@ -58,7 +66,8 @@ impl Engine {
         self.queue.send(Message::Show { row: Box::new(row) }).map_err(|_| stopped())
     }
 
-    /// Hashes every piece again; `then_stop` leaves it stopped after the check.
+    /// Hashes every piece again; after the check it stops (`then_stop`), or runs, also when an
+    /// error had stopped it.
     ///
     /// # Errors
     /// `NotFound`; Busy.
@@ -66,15 +75,15 @@ impl Engine {
         let work = move |mut session: Pin<&mut bridge::Session>, token| {
             session.as_mut().clear_error(token)?;
             session.as_mut().recheck(token)?;
+            session.as_mut().set_flag(token, bridge::Flag::StopWhenReady, then_stop)?;
             if then_stop {
-                // A paused torrent is not checked, so it runs until the check is over.
-                session.as_mut().set_flag(token, bridge::Flag::StopWhenReady, true)?;
                 session.as_mut().set_flag(token, bridge::Flag::AutoManaged, false)?;
-                session.as_mut().resume(token)?;
             }
-            Ok(())
+            // A paused torrent is not checked, so even one that is to stop runs until then.
+            session.resume(token)
         };
-        self.run(id, work).await
+        self.run(id, work).await?;
+        self.note(id, Note::ErrorCleared)
     }
 
     /// Announces to `url`, or to every tracker and the DHT when it is empty.
@@ -167,8 +176,8 @@ impl Engine {
         let limits = bridge::TorrentLimits {
             download: number(download),
             upload: number(upload),
-            connections: -1,
-            uploads: -1,
+            connections: 0,
+            uploads: 0,
         };
         self.run(id, move |session, token| session.set_limits(token, &limits)).await?;
         self.note(id, Note::Limits { download, upload })

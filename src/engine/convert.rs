@@ -13,6 +13,7 @@ use crate::domain::peer::Peer;
 use crate::domain::peer::PeerState;
 use crate::domain::remote_tracker::RemoteTracker;
 use crate::domain::remote_tracker::TrackerState;
+use crate::domain::torrent::Failure;
 use crate::domain::torrent::Stage;
 use crate::domain::torrent::Status;
 use crate::engine::ffi::bridge;
@@ -81,6 +82,7 @@ pub(crate) fn status(from: &bridge::StatusUpdate, limits: (u32, u32)) -> Status 
         is_moving: from.is_moving,
         is_upload_mode: from.is_upload_mode,
         error: from.error.clone(),
+        failure: (!from.error.is_empty()).then_some(Failure::Lasting),
         progress: from.progress,
         download_rate: from.download_rate,
         upload_rate: from.upload_rate,

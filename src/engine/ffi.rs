@@ -73,6 +73,7 @@ pub(crate) mod bridge {
         web_seeds: Vec<String>,
         save_path: String,
         file_priorities: Vec<u8>,
+        pieces: Vec<u8>, // those that resume data claims; BEP 3 bit order, empty = none
         is_paused: bool,
         is_auto_managed: bool,
         added_at: i64,
@@ -81,7 +82,7 @@ pub(crate) mod bridge {
         upload_limit: i32,   // bytes/s, 0 or less = none
     }
 
-    /// Limits for parsing foreign torrent files (rule F4).
+    /// Limits for torrent files and metadata from outside (rule F4).
     #[derive(Debug, Clone)]
     struct ParseLimits {
         bytes: u64,
@@ -144,7 +145,8 @@ pub(crate) mod bridge {
         KeepExisting,
     }
 
-    /// Rate and connection limits of one torrent: bytes/s (0 = none), counts (-1 = none).
+    /// Rate and connection limits of one torrent: bytes/s (0 = none), counts (-1 = none, 0 = as
+    /// it is).
     #[derive(Debug, Clone, Copy)]
     struct TorrentLimits {
         download: i32,
@@ -205,6 +207,7 @@ pub(crate) mod bridge {
         AddFailed,        // token, text
         Removed,          // token
         MetadataReceived, // token
+        MetadataRefused,  // token, text: it breaks a rule of ours, and no file was made
         MetadataFailed,   // token, text
         Checked,          // token
         Finished,         // token
@@ -215,6 +218,7 @@ pub(crate) mod bridge {
         HashFailed,       // token, number = piece
         ResumeData,       // token, data = bencoded, no info dict; metadata = .torrent if asked for
         ResumeFailed,     // token, text, number = 1 when nothing needed saving
+        ResumeRejected,   // token, text, path = file, number = errno or 0; it was paused
         FileError,        // token, text = the system's message, path = file, number = errno or 0
         TorrentError,     // token, text, path = file
         Moved,            // token, path = new save path
@@ -290,8 +294,9 @@ pub(crate) mod bridge {
     /// What a session is made with beside its settings.
     #[derive(Debug, Clone)]
     struct SessionOptions {
-        cove_disk: bool,  // our own disk back end instead of libtorrent's
-        utp_to_lan: bool, // false: a uTP connection to the local network is redone over TCP
+        limits: ParseLimits, // for metadata that peers send
+        cove_disk: bool,     // our own disk back end instead of libtorrent's
+        utp_to_lan: bool,    // false: a uTP connection to the local network is redone over TCP
     }
 
     /// A statistic of the session: its name, its index in `Batch::stats`, counter or gauge.
@@ -346,6 +351,8 @@ pub(crate) mod bridge {
             is_paused: bool,
             is_auto_managed: bool,
         ) -> Result<()>;
+        /// How many peers may be connected at once, -1 = any number.
+        fn set_max_connections(self: Pin<&mut AddParams>, count: i32) -> Result<()>;
         /// Forgets which pieces are there, so that adding checks them all.
         fn forget_pieces(self: Pin<&mut AddParams>) -> Result<()>;
         /// Says that every piece is there and verified: for data that was hashed a moment ago.

@@ -50,10 +50,16 @@ pub(crate) enum Message {
     },
     /// Shows a torrent that cannot run, with the reason as its error (rule D4).
     Show { row: Box<Torrent> },
+    /// Shows a torrent of the store without running it, with the reason as its error.
+    Hold { prepared: Box<Prepared>, session: Arc<str>, why: String },
+    /// Runs a torrent that was held, as its record says, or stopped.
+    Release { id: TorrentId, is_stopped: bool, reply: Reply },
     /// Does `work` and answers.
     Run { id: TorrentId, work: Work, reply: Reply },
     /// Does `work` and answers when `outcome` is known.
     Await { id: TorrentId, work: Work, outcome: Outcome, reply: Reply },
+    /// Clears an error and lets the torrent run as before.
+    Retry { id: TorrentId, reply: Reply },
     /// Clears an error and lets the torrent run.
     Resume { id: TorrentId, auto_managed: bool, reply: Reply },
     /// Changes a row that updates from libtorrent do not carry.
@@ -72,6 +78,7 @@ pub(crate) enum Note {
     Limits { download: u32, upload: u32 },
     TrackerAdded(String),
     TrackerRemoved(String),
+    ErrorCleared,
 }
 
 /// Resume data on its way to the store.

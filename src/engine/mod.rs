@@ -16,6 +16,7 @@ pub mod settings;
 mod stopping;
 #[cfg(test)]
 mod tests;
+mod trouble;
 pub(crate) mod waker;
 
 use std::sync::Arc;
@@ -71,6 +72,8 @@ pub struct SessionConfig {
     pub cove_disk: bool,
     /// Whether peers are exchanged with peers (BEP 11); libtorrent has no setting for it.
     pub pex: bool,
+    /// How many peers of one torrent may be connected at once; 0 = any number.
+    pub connections_per_torrent: u32,
     /// Whether uTP is spoken to peers on loopback and the local network too, where it costs speed.
     pub utp_to_lan: bool,
 }
@@ -208,6 +211,24 @@ impl Engine {
             reply: None,
         };
         self.queue.send(message).map_err(|_| stopped())
+    }
+
+    /// Shows a torrent of the store without running it: its files are not as its record says
+    /// (rules D10, D11). [`Engine::resume`] checks and runs it. Not for the runtime.
+    ///
+    /// # Errors
+    /// Internal, when the engine has stopped.
+    pub fn hold(&self, prepared: Prepared, session: &str, why: String) -> Result<()> {
+        let (prepared, session) = (Box::new(prepared), session.into());
+        self.queue.send(Message::Hold { prepared, session, why }).map_err(|_| stopped())
+    }
+
+    /// Runs a held torrent without checking it; `is_stopped` leaves it stopped.
+    ///
+    /// # Errors
+    /// `NotFound`; Conflict, when it is not held; Busy.
+    pub async fn release(&self, id: TorrentId, is_stopped: bool) -> Result<()> {
+        self.ask(|reply| Message::Release { id, is_stopped, reply }).await
     }
 
     /// The connected peers. Asks the session, at most once a second and torrent.

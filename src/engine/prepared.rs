@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use cxx::UniquePtr;
 
+use crate::domain::bitfield::Bitfield;
 use crate::domain::error::Error;
 use crate::domain::error::Result;
 use crate::domain::hash::InfoHashes;
@@ -12,8 +13,8 @@ use crate::domain::remote_tracker::RemoteTracker;
 use crate::engine::convert;
 use crate::engine::ffi::bridge;
 
-/// Limits for torrent files from outside (rule F4).
-const LIMITS: bridge::ParseLimits = bridge::ParseLimits {
+/// Limits for torrent files and metadata from outside (rule F4).
+pub(crate) const LIMITS: bridge::ParseLimits = bridge::ParseLimits {
     bytes: 10 << 20,
     files: 100_000,
     pieces: 2_097_152,
@@ -34,6 +35,8 @@ pub struct Prepared {
     pub metadata: Option<Arc<Metadata>>,
     /// The announce URLs it came with.
     pub trackers: Vec<RemoteTracker>,
+    /// The pieces that its record claims; empty when it claims none.
+    pub pieces: Arc<Bitfield>,
     /// Priority by file, as stored; empty = all at 4.
     pub file_priorities: Vec<u8>,
     /// Unix seconds, 0 when new.
@@ -97,6 +100,7 @@ impl Prepared {
         Ok(Self {
             params,
             hashes,
+            pieces: Arc::new(claimed(&told)),
             name: name.into(),
             save_path: told.save_path.as_str().into(),
             metadata: convert::metadata(&told).map(Arc::new),
@@ -150,6 +154,7 @@ impl Prepared {
     /// # Errors
     /// Internal, never expected.
     pub fn forget_pieces(&mut self) -> Result<()> {
+        self.pieces = Arc::default();
         self.params.pin_mut().forget_pieces().map_err(refused)
     }
 
@@ -164,6 +169,14 @@ impl Prepared {
     /// The .torrent file; `None` while the metadata is unknown.
     pub fn metadata_bytes(&self) -> Option<Vec<u8>> {
         self.metadata.as_ref().and_then(|_| self.params.metadata_bytes().ok())
+    }
+}
+
+/// The pieces of resume data, which names none of a torrent that has none.
+fn claimed(told: &bridge::Description) -> Bitfield {
+    match told.pieces.is_empty() {
+        true => Bitfield::default(),
+        false => Bitfield::from_bytes(told.pieces.clone(), told.piece_count),
     }
 }
 

@@ -28,6 +28,7 @@ pub(crate) struct PreparedSession {
     pub(crate) settings: Vec<Setting>,
     pub(crate) cove_disk: bool,
     pub(crate) pex: bool,
+    pub(crate) connections_per_torrent: u32,
     pub(crate) utp_to_lan: bool,
 }
 
@@ -54,6 +55,8 @@ fn own_defaults() -> Vec<(&'static str, SettingValue)> {
         // Another port in place of a taken one would be a silent surprise (rule D13).
         ("listen_system_port_fallback", Bool(false)),
         ("max_retry_port_bind", Int(0)),
+        // Rule F4, for metadata from peers: 10 MiB.
+        ("max_metadata_size", Int(10 << 20)),
         // Bound of rule D16.
         ("stop_tracker_timeout", Int(3)),
         // Rule F7.
@@ -103,6 +106,7 @@ fn prepare_one(session: &SessionConfig, known: &[Setting]) -> Result<PreparedSes
         settings: merged.into_values().collect(),
         cove_disk: session.cove_disk,
         pex: session.pex,
+        connections_per_torrent: session.connections_per_torrent,
         utp_to_lan: session.utp_to_lan,
     })
 }
@@ -156,6 +160,7 @@ mod tests {
             settings,
             cove_disk: true,
             pex: true,
+            connections_per_torrent: 0,
             utp_to_lan: false,
         }]
     }

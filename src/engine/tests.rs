@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 use crate::domain::error::ErrorKind;
 use crate::domain::hash::TorrentId;
+use crate::domain::torrent::Failure;
 use crate::domain::torrent::Stage;
 use crate::domain::torrent::Torrent;
 use crate::engine::AddOptions;
@@ -42,6 +43,7 @@ fn settings(disk: bool) -> SessionConfig {
         settings,
         cove_disk: disk,
         pex: true,
+        connections_per_torrent: 33,
         utp_to_lan: false,
     }
 }
@@ -71,6 +73,26 @@ impl Lab {
         let mut listening = self.engine.listening();
         let port = timeout(LIMIT, listening.wait_for(|port| port.unwrap_or(0) != 0)).await;
         port.unwrap().unwrap().unwrap()
+    }
+
+    /// Resume data as the store would get it now; the store's answer is given here.
+    async fn saved_now(&mut self, id: TorrentId) -> Saved {
+        let answer = self.engine.save(id);
+        let receive = async {
+            // The first save after a check may come by itself, with nobody waiting.
+            loop {
+                let mut saved = self.saved.recv().await.unwrap();
+                let waiters = std::mem::take(&mut saved.waiters);
+                if !waiters.is_empty() {
+                    waiters.into_iter().for_each(|waiter| waiter.send(Ok(())).unwrap());
+                    return saved;
+                }
+            }
+        };
+        let both = async { tokio::join!(answer, receive) };
+        let (outcome, saved) = timeout(LIMIT, both).await.unwrap();
+        outcome.unwrap();
+        saved
     }
 
     async fn until(&self, id: TorrentId, what: impl Fn(&Torrent) -> bool) -> Arc<Torrent> {
@@ -174,25 +196,63 @@ async fn resume_data_needs_no_second_check_and_carries_the_metadata_once() {
     let file = made.metadata_bytes().unwrap();
     let id = seeder.add(made).await;
     seeder.until(id, |torrent| torrent.status.stage == Stage::Seeding).await;
-    let answer = seeder.engine.save(id);
-    let receive = async {
-        // The first save after a check may come by itself, with nobody waiting.
-        loop {
-            let mut saved = seeder.saved.recv().await.unwrap();
-            let waiters = std::mem::take(&mut saved.waiters);
-            if !waiters.is_empty() {
-                waiters.into_iter().for_each(|waiter| waiter.send(Ok(())).unwrap());
-                return saved;
-            }
-        }
-    };
-    let (outcome, saved) = timeout(LIMIT, async { tokio::join!(answer, receive) }).await.unwrap();
-    outcome.unwrap();
+    let saved = seeder.saved_now(id).await;
     let again = Prepared::from_resume(&saved.resume, &file).unwrap();
     let fresh = start();
     fresh.engine.load(again, "default").unwrap();
     let loaded = fresh.until(id, |torrent| torrent.status.stage == Stage::Seeding).await;
     assert_eq!(*loaded.save_path, *seeder.path());
+}
+
+/// Rule D10: libtorrent by itself would check, and download over what is there.
+#[tokio::test]
+async fn resume_data_that_does_not_fit_the_files_stops_the_torrent_and_names_the_file() {
+    let mut seeder = start();
+    let made = author(seeder.directory.path(), true, false);
+    let file = made.metadata_bytes().unwrap();
+    let id = seeder.add(made).await;
+    seeder.until(id, |torrent| torrent.status.stage == Stage::Seeding).await;
+    let saved = seeder.saved_now(id).await;
+    let payload = seeder.directory.path().join("payload.bin");
+    let shorten = std::fs::File::options().write(true).open(&payload).unwrap();
+    shorten.set_len(1_000_000).unwrap();
+    let fresh = start();
+
+    fresh.engine.load(Prepared::from_resume(&saved.resume, &file).unwrap(), "default").unwrap();
+
+    let stopped = fresh.until(id, |torrent| torrent.status.failure.is_some()).await;
+    assert_eq!(stopped.status.failure, Some(Failure::Lasting));
+    assert!(stopped.status.error.contains("`payload.bin`"), "{}", stopped.status.error);
+    fresh.until(id, |torrent| torrent.status.is_paused).await;
+    assert_eq!(fresh.engine.retry(id).await, Ok(()), "asked to, it goes on: with a check");
+    let checked = fresh.until(id, |torrent| torrent.status.stage == Stage::Downloading).await;
+    assert_eq!((checked.pieces.count(), &*checked.status.error), (15, ""));
+}
+
+/// Resume data says what libtorrent holds itself to.
+#[tokio::test]
+async fn the_connections_of_each_torrent_are_limited_whatever_its_record_says() {
+    let limits = |saved: &Saved| {
+        let text = String::from_utf8_lossy(&saved.resume).into_owned();
+        (text.contains("15:max_connectionsi33e"), text.contains("19:download_rate_limiti5000e"))
+    };
+    let mut lab = start();
+    let made = author(lab.directory.path(), true, false);
+    let file = made.metadata_bytes().unwrap();
+    let id = lab.add(made).await;
+    assert_eq!(limits(&lab.saved_now(id).await), (true, false));
+    lab.engine.set_limits(id, 5_000, 0).await.unwrap();
+    let saved = lab.saved_now(id).await;
+    assert_eq!(limits(&saved), (true, true));
+
+    let old = b"15:max_connectionsi33e";
+    let at = saved.resume.windows(old.len()).position(|part| part == old).unwrap();
+    let mut record = saved.resume.clone();
+    record[at..at + old.len()].copy_from_slice(b"15:max_connectionsi99e");
+    let mut fresh = start();
+    fresh.engine.load(Prepared::from_resume(&record, &file).unwrap(), "default").unwrap();
+    fresh.until(id, |torrent| torrent.status.stage == Stage::Seeding).await;
+    assert_eq!(limits(&fresh.saved_now(id).await), (true, true));
 }
 
 #[tokio::test]

@@ -9,11 +9,14 @@ use crate::domain::error::Result;
 use crate::domain::hash::InfoHashes;
 use crate::domain::hash::Sha1Hash;
 use crate::domain::hash::TorrentId;
+use crate::domain::torrent::Failure;
 use crate::domain::torrent::Status;
 use crate::domain::torrent::Torrent;
 use crate::engine::Engine;
 use crate::engine::Prepared;
 use crate::service::paths::Roots;
+use crate::service::presence;
+use crate::service::presence::Claim;
 use crate::service::torrents::Torrents;
 use crate::service::torrents::payload_files;
 use crate::store::BadRecord;
@@ -57,8 +60,26 @@ impl Loader {
             Ok(prepared) => prepared,
             Err(error) => return self.show(&stored, error.message()),
         };
-        let options = &stored.options;
-        self.engine.load(Self::ready(prepared, &stored)?, &options.session)
+        let prepared = Self::ready(prepared, &stored)?;
+        let session = &stored.options.session;
+        match self.missing(&prepared) {
+            None => self.engine.load(prepared, session),
+            Some(why) => {
+                tracing::warn!(torrent = %stored.id, why, "holding a torrent back");
+                self.engine.hold(prepared, session, why)
+            }
+        }
+    }
+
+    /// What is gone of what a torrent has, or of where it is to write (rules D10, D11).
+    fn missing(&self, prepared: &Prepared) -> Option<String> {
+        let claim = Claim {
+            save_path: Path::new(&*prepared.save_path),
+            metadata: prepared.metadata.as_deref(),
+            pieces: &prepared.pieces,
+            priorities: &prepared.file_priorities,
+        };
+        presence::missing(&self.roots, &claim)
     }
 
     fn ready(mut prepared: Prepared, stored: &LoadedTorrent) -> Result<Prepared> {
@@ -124,6 +145,7 @@ fn row(hashes: InfoHashes, name: &str, save_path: &str, reason: &str) -> Torrent
         status: Status {
             is_paused: true,
             error: reason.to_owned(),
+            failure: Some(Failure::Lasting),
             availability: -1.0,
             queue_position: -1,
             scrape_seeds: -1,

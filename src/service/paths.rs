@@ -127,6 +127,14 @@ impl Roots {
         Ok(())
     }
 
+    /// Whether the root that `save_path` was taken under is not there now: a disk that is not
+    /// mounted, in whose place nothing may be written (rule D11).
+    pub fn is_root_missing(&self, save_path: &Path) -> bool {
+        let roots = self.inner.roots.iter().filter(|root| save_path.starts_with(root));
+        let nearest = roots.max_by_key(|root| root.as_os_str().len());
+        nearest.is_some_and(|root| !root.is_dir())
+    }
+
     /// Opens a regular file for reading; `file` is relative to `save_path`.
     ///
     /// # Errors

@@ -24,10 +24,12 @@ use crate::domain::hash::AnyHash;
 use crate::domain::hash::TorrentId;
 use crate::domain::metadata::Metadata;
 use crate::domain::peer::Peer;
+use crate::domain::torrent::Failure;
 use crate::domain::torrent::Torrent;
 use crate::engine::Engine;
 pub use crate::engine::QueueMove;
 use crate::service::adding::select;
+use crate::service::mending;
 use crate::service::paths::Roots;
 use crate::store::Store;
 pub use crate::store::TorrentOptions;
@@ -179,14 +181,21 @@ impl Torrents {
         deleted.map_err(|_| Error::internal("deleting files panicked"))?
     }
 
-    /// Lets a torrent run; survives a restart.
+    /// Lets a torrent run; survives a restart. After an error of its files they are checked when
+    /// something is gone, and what is missing is downloaded: the user's word for that (rule D10).
     ///
     /// # Errors
     /// `NotFound`; `StorageFull`; Busy.
     pub async fn resume(&self, id: TorrentId) -> Result<()> {
-        let auto_managed = self.get(id)?.status.is_auto_managed;
+        let torrent = self.get(id)?;
+        let auto_managed = torrent.status.is_auto_managed;
         self.set_stopped(id, false).await?;
-        self.inner.engine.resume(id, auto_managed).await
+        let has_lost = torrent.status.failure == Some(Failure::Disk)
+            && mending::missing_aside(self, torrent).await.is_some();
+        match has_lost {
+            true => self.inner.engine.recheck(id, false).await,
+            false => self.inner.engine.resume(id, auto_managed).await,
+        }
     }
 
     /// Stops a torrent; survives a restart.
@@ -194,8 +203,11 @@ impl Torrents {
     /// # Errors
     /// `NotFound`; `StorageFull`; Busy.
     pub async fn stop(&self, id: TorrentId) -> Result<()> {
-        self.get(id)?;
+        let torrent = self.get(id)?;
         self.set_stopped(id, true).await?;
+        if torrent.status.failure == Some(Failure::Held) {
+            return Ok(());
+        }
         self.inner.engine.set_auto_managed(id, false).await?;
         self.inner.engine.pause(id).await
     }
@@ -214,9 +226,13 @@ impl Torrents {
     /// Hashes every piece again; a stopped torrent stops again after it.
     ///
     /// # Errors
-    /// `NotFound`; Busy.
+    /// `NotFound`; Conflict when it cannot run; Busy.
     pub async fn recheck(&self, id: TorrentId) -> Result<()> {
-        let is_stopped = self.get(id)?.status.is_paused;
+        if self.get(id)?.status.failure == Some(Failure::Held) {
+            return self.inner.engine.resume(id, false).await;
+        }
+        // What is shown lags behind what was asked for.
+        let is_stopped = self.options(id).is_some_and(|options| options.is_stopped);
         self.inner.engine.recheck(id, is_stopped).await
     }
 

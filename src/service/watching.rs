@@ -4,14 +4,10 @@
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
-use crate::domain::error::Error;
 use crate::domain::error::Result;
 use crate::domain::event::Event;
 use crate::domain::hash::TorrentId;
 use crate::service::torrents::Torrents;
-
-/// Files a torrent may have (rule F4).
-const FILES_MAX: usize = 100_000;
 
 /// Runs until the engine is gone. `events` must have been subscribed before torrents are added.
 pub async fn run(torrents: Torrents, mut events: Receiver<Event>) {
@@ -30,7 +26,7 @@ pub async fn run(torrents: Torrents, mut events: Receiver<Event>) {
     }
 }
 
-/// Stops a torrent whose files may not be written where it lies (rules F1, F3, F4).
+/// Stops a torrent whose files may not be written where it lies (rules F1, F3).
 async fn judge(torrents: &Torrents, id: TorrentId) {
     if let Err(error) = check(torrents, id) {
         tracing::warn!(%error, torrent = %id, "stopping a torrent whose files are not allowed");
@@ -43,8 +39,5 @@ async fn judge(torrents: &Torrents, id: TorrentId) {
 fn check(torrents: &Torrents, id: TorrentId) -> Result<()> {
     let Ok(torrent) = torrents.get(id) else { return Ok(()) };
     let Some(metadata) = &torrent.metadata else { return Ok(()) };
-    if metadata.files.len() > FILES_MAX {
-        return Err(Error::invalid(format!("it has more than {FILES_MAX} files")));
-    }
     torrents.check_files(&torrent.save_path, metadata)
 }

@@ -55,7 +55,12 @@ impl Mount {
 
     /// Changes the size of a tmpfs.
     pub(crate) fn resize(&self, bytes: u64) {
-        let options = format!("remount,size={bytes}");
+        self.remount(&format!("size={bytes}"));
+    }
+
+    /// Mounts it anew with other options, such as `ro`.
+    pub(crate) fn remount(&self, options: &str) {
+        let options = format!("remount,{options}");
         let done = run(Command::new("mount").args(["-o", &options]).arg(&self.path));
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     }

@@ -10,6 +10,7 @@ pub(crate) mod aria2;
 pub(crate) mod bencode;
 pub(crate) mod http;
 pub(crate) mod machine;
+pub(crate) mod metadata_seeder;
 pub(crate) mod peer;
 pub(crate) mod process;
 pub(crate) mod qbittorrent;

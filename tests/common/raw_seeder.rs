@@ -80,13 +80,13 @@ impl Served {
     }
 }
 
-fn send(socket: &mut TcpStream, kind: u8, parts: &[&[u8]]) -> io::Result<()> {
+pub(crate) fn send(socket: &mut TcpStream, kind: u8, parts: &[&[u8]]) -> io::Result<()> {
     let body = parts.concat();
     let length = u32::try_from(body.len() + 1).map_err(io::Error::other)?;
     socket.write_all(&[&length.to_be_bytes(), [kind].as_slice(), &body].concat())
 }
 
-fn receive(socket: &mut TcpStream) -> io::Result<Vec<u8>> {
+pub(crate) fn receive(socket: &mut TcpStream) -> io::Result<Vec<u8>> {
     let mut length = [0; 4];
     socket.read_exact(&mut length)?;
     let mut message = vec![0; u32::from_be_bytes(length) as usize];

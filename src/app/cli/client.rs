@@ -138,6 +138,8 @@ impl Client {
     /// The body of a good answer; anything else as a failure.
     fn read(&self, answer: Result<Response<Body>, ureq::Error>) -> Result<Vec<u8>, Failure> {
         let mut answer = answer.map_err(|error| self.unreachable(&error))?;
+        let wait_s = answer.headers().get("retry-after").and_then(|value| value.to_str().ok());
+        let wait_s = wait_s.and_then(|text| text.trim().parse::<u32>().ok());
         let body = answer.body_mut().with_config().limit(MAX_ANSWER_BYTES).read_to_vec();
         let body = body.map_err(|error| self.unreachable(&error))?;
         let status = answer.status().as_u16();
@@ -147,6 +149,8 @@ impl Client {
         let said = wire::refusal(&body).unwrap_or_else(|| format!("HTTP status {status}"));
         Err(match status {
             401 => Failure::new(Exit::Unauthorized, self.refused_token()),
+            // Told only to those whose token is refused (rule W8).
+            429 => Failure::new(Exit::Unauthorized, self.locked_out(wait_s)),
             404 => Failure::new(Exit::NotFound, said),
             _ => Failure::new(Exit::Error, format!("the server at {} says: {said}", self.base)),
         })
@@ -164,6 +168,11 @@ impl Client {
             Some(_) => format!("the server at {base} refused the token; check COVE_API__TOKEN"),
             None => format!("the server at {base} wants a token; give it in COVE_API__TOKEN"),
         }
+    }
+
+    fn locked_out(&self, wait_s: Option<u32>) -> String {
+        let wait = wait_s.map_or("a minute".to_owned(), |wait_s| format!("{wait_s} s"));
+        format!("{}; too many were wrong: wait {wait} before the next try", self.refused_token())
     }
 
     fn strange(&self) -> Failure {
@@ -319,6 +328,8 @@ mod tests {
         let object = r#"{"error": {"handled": true, "message": "it is so"}}"#;
         let cases = [
             ("401 Unauthorized", object, Exit::Unauthorized, "refused the token"),
+            ("429 Slow\r\nRetry-After: 37", object, Exit::Unauthorized, "wait 37 s"),
+            ("429 Slow", object, Exit::Unauthorized, "refused the token"),
             ("404 Not Found", object, Exit::NotFound, "it is so"),
             ("400 Bad Request", object, Exit::Error, "it is so"),
             ("500 Oops", r#"{"error": "plain"}"#, Exit::Error, "plain"),
