@@ -20,6 +20,7 @@ import time
 from pathlib import Path
 
 CONNECT = struct.pack(">QII", 0x41727101980, 0, 1)
+STARTED, STOPPED = 2, 3
 START_LIMIT_S = 30
 LOAD_LIMIT_S = 600
 PEERS_ASKED = 30
@@ -163,6 +164,8 @@ class Server:
 
     def wait_ready(self):
         answers = self.answers_http if self.is_http else self.answers_udp
+        if self.name == "opentracker":
+            answers = self.answers_listed
         end = time.monotonic() + START_LIMIT_S
         while not answers():
             if self.process.poll() is not None:
@@ -183,6 +186,19 @@ class Server:
                 return len(udp.recv(64)) == 16
             except OSError:
                 return False
+
+    def answers_listed(self):
+        """opentracker reads its list beside its work: the last line says that all is read."""
+        if not self.answers_udp():
+            return False
+        last = Path(self.folder.name, "whitelist").read_text().split()[-1]
+        client, connection = connected(self.ip, self.port)
+        with client:
+            def announce(event):
+                client.send(announce_packet(connection, bytes.fromhex(last), 0, 0, event, 1))
+                return client.recv(2048)[3] == 1
+
+            return announce(STARTED) and announce(STOPPED)
 
     def answers_http(self):
         try:
@@ -336,6 +352,12 @@ def connected(source, port):
     return udp_socket, udp_socket.recv(64)[8:16]
 
 
+def announce_packet(connection, info_hash, index, left, event, port):
+    """An announce that asks for no peers."""
+    return struct.pack(">8sII20s20sQQQIIIiH", connection, 1, index, info_hash,
+                       b"-CF0002-%012d" % index, 0, left, 0, event, 0, 1, 0, port)
+
+
 def fill_from(source, port, peers):
     """Announces peers of the first torrent from another address: its ports are used up."""
     info_hash = first_hash()
@@ -343,8 +365,7 @@ def fill_from(source, port, peers):
     with client:
         for index in range(peers):
             left = 0 if index % 4 else 50
-            packet = struct.pack(">8sII20s20sQQQIIIiH", connection, 1, index, info_hash,
-                                 b"-CF0002-%012d" % index, 0, left, 0, 2, 0, 1, 0, 1024 + index)
+            packet = announce_packet(connection, info_hash, index, left, STARTED, 1024 + index)
             for _ in range(5):
                 client.send(packet)
                 try:
