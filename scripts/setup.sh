@@ -59,6 +59,20 @@ make_venv() {
     .venv/bin/python -m pip install -q --disable-pip-version-check libtorrent requests
 }
 
+# The node side of the tests: one client of trackers, in a folder that git ignores. Its native parts
+# are optional, so nothing of it is run while it is installed.
+make_node() {
+    local version=10.0.12 package=.node/node_modules/bittorrent-tracker/package.json
+    grep -qs "\"version\": \"$version\"" "$package" && return
+    if ! command -v npm >/dev/null; then
+        command -v apt-get >/dev/null || { echo "please install: node and npm" >&2; exit 1; }
+        install_packages nodejs npm
+    fi
+    mkdir -p .node
+    npm install --prefix .node --ignore-scripts --omit=optional --no-audit --no-fund \
+        --loglevel=error "bittorrent-tracker@$version" >/dev/null
+}
+
 # The trackers of `make bench-tracker`, in the user's cache. One that cannot be had is left out.
 peer_trackers() {
     local peers=${XDG_CACHE_HOME:-$HOME/.cache}/cove/peers
@@ -102,6 +116,9 @@ else
     need_elsewhere "$1"
 fi
 case $1 in
-    test) make_venv ;;
+    test)
+        make_venv
+        make_node
+        ;;
     bench) peer_trackers ;;
 esac

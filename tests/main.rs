@@ -19,4 +19,5 @@ mod house;
 mod power;
 mod restart;
 mod streaming;
+mod tracker_household;
 mod tribler;

@@ -3,12 +3,15 @@
 //! Nothing here waits for a length of time: everything waits for a condition, with a deadline
 //! that only a hanging program reaches.
 
+pub(crate) mod announcer;
 pub(crate) mod api;
 pub(crate) mod app;
 pub(crate) mod aria2;
 pub(crate) mod bencode;
 pub(crate) mod http;
 pub(crate) mod machine;
+pub(crate) mod netns;
+pub(crate) mod own_tracker;
 pub(crate) mod peer;
 pub(crate) mod process;
 pub(crate) mod qbittorrent;
