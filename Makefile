@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := build
 PYTHON := .venv/bin/python
 
-.PHONY: help build run test check fmt setup-build setup-test asan libtorrent crash bench-client
+.PHONY: help build run test check fmt setup-build setup-test asan libtorrent crash bench-client bench-tracker
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -48,3 +48,6 @@ crash: setup-build setup-test ## the long crash tests: 200 kills, 50 power losse
 
 bench-client: build setup-test ## side by side with other clients (root; see docs/BENCHMARKS.md)
 	bench/client.sh
+
+bench-tracker: build ## side by side with other trackers (see bench/tracker.sh for the variables)
+	bench/tracker.sh

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what is missing: `setup.sh build` for building, `setup.sh test` for testing as well.
+# Installs what is missing: `setup.sh build` for building, `setup.sh test` for testing as well,
+# `setup.sh bench` the trackers of the benchmark.
 # On Debian and Ubuntu through apt, as root or with sudo; elsewhere it names the packages.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -41,6 +42,7 @@ need_elsewhere() {
             "Arch: libtorrent-rasterbar; Alpine: libtorrent-rasterbar-dev)" >&2
         exit 1
     fi
+    [ "$1" = bench ] && return
     local tool
     for tool in aria2c qbittorrent-nox mkfs.ext4 ip; do
         command -v "$tool" >/dev/null || { echo "please install: $tool" >&2; exit 1; }
@@ -57,6 +59,55 @@ make_venv() {
     .venv/bin/python -m pip install -q --disable-pip-version-check libtorrent requests
 }
 
+# The node side of the tests: one client of trackers, in a folder that git ignores. Its native parts
+# are optional, so nothing of it is run while it is installed.
+make_node() {
+    local version=10.0.12 package=.node/node_modules/bittorrent-tracker/package.json
+    grep -qs "\"version\": \"$version\"" "$package" && return
+    if ! command -v npm >/dev/null; then
+        command -v apt-get >/dev/null || { echo "please install: node and npm" >&2; exit 1; }
+        install_packages nodejs npm
+    fi
+    mkdir -p .node
+    npm install --prefix .node --ignore-scripts --omit=optional --no-audit --no-fund \
+        --loglevel=error "bittorrent-tracker@$version" >/dev/null
+}
+
+# The trackers of `make bench-tracker`, in the user's cache. One that cannot be had is left out.
+peer_trackers() {
+    local peers=${XDG_CACHE_HOME:-$HOME/.cache}/cove/peers
+    mkdir -p "$peers"
+    # These versions build on today's Rust only without their default features.
+    peer_crate "$peers" aquatic_udp --no-default-features --features mimalloc
+    peer_crate "$peers" aquatic_http --no-default-features --features mimalloc
+    peer_crate "$peers" aquatic_udp_load_test
+    rm -rf "$peers/target"
+    [ -x "$peers/opentracker/usr/bin/opentracker" ] || unpack_opentracker "$peers" ||
+        echo "opentracker cannot be had here" >&2
+}
+
+peer_crate() {
+    local peers=$1 name=$2
+    shift 2
+    [ -x "$peers/bin/$name" ] && return
+    cargo install --quiet --root "$peers" --target-dir "$peers/target" --locked \
+        --version 0.9.0 "$name" "$@" || echo "$name cannot be had here" >&2
+}
+
+# Unpacked, not installed: the package starts a service that is open to the network.
+unpack_opentracker() {
+    local peers=$1 work
+    command -v apt-get >/dev/null || return 1
+    work=$(mktemp -d)
+    (cd "$work" && chmod 755 . && apt-get download -q opentracker libowfat0 >/dev/null 2>&1) &&
+        dpkg-deb -x "$work"/libowfat0_*.deb "$work/root" &&
+        dpkg-deb -x "$work"/opentracker_*.deb "$work/root" &&
+        rm -rf "$peers/opentracker" && mv "$work/root" "$peers/opentracker"
+    local done=$?
+    rm -rf "$work"
+    return $done
+}
+
 command -v cargo >/dev/null || { echo "please install Rust first (rustup)" >&2; exit 1; }
 if command -v apt-get >/dev/null; then
     install_packages "${BUILD_PACKAGES[@]}"
@@ -64,6 +115,10 @@ if command -v apt-get >/dev/null; then
 else
     need_elsewhere "$1"
 fi
-if [ "$1" = test ]; then
-    make_venv
-fi
+case $1 in
+    test)
+        make_venv
+        make_node
+        ;;
+    bench) peer_trackers ;;
+esac

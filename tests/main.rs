@@ -23,6 +23,7 @@ mod power;
 mod restart;
 mod streaming;
 mod torrust;
+mod tracker_household;
 mod tracker_http;
 mod tracker_udp;
 mod tribler;

@@ -1,5 +1,6 @@
 //! aria2, a foreign client with an engine of its own.
 
+use std::ffi::OsString;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
@@ -20,30 +21,69 @@ pub(crate) struct Aria2 {
 
 impl Aria2 {
     /// Starts on a torrent in `directory`, which holds all of its payload or none. It finds peers
-    /// by the torrent's tracker only. `None`, and the test skipped, when it is not installed.
+    /// by the torrent's HTTP tracker only. `None`, and the test skipped, when it is not installed.
     pub(crate) fn start(
         test: &str,
         torrent: &Torrent,
         directory: &Path,
         seeds: bool,
     ) -> Option<Self> {
+        let port = free_port();
+        let mut words = Self::words(test, port, torrent, directory)?;
+        words.extend(["--interface=127.0.0.1", "--enable-dht=false"].map(OsString::from));
+        // Seeding without end, or none at all.
+        words.push(if seeds { "--seed-ratio=0.0" } else { "--seed-time=0" }.into());
+        Some(Self::spawn(&words, port))
+    }
+
+    /// As [`Aria2::start`] for a download, in a place of a network that leads nowhere else, and by
+    /// UDP trackers too: it knows those only with its DHT on. That has no entry point and leaves
+    /// private torrents alone, but listens everywhere.
+    pub(crate) fn download_in(
+        test: &str,
+        launcher: &[OsString],
+        torrent: &Torrent,
+        directory: &Path,
+    ) -> Option<Self> {
+        // A namespace of its own: every port is free.
+        let port = 6881;
+        let mut words = launcher.to_vec();
+        words.extend(Self::words(test, port, torrent, directory)?);
+        words.extend(["--enable-dht=true", "--seed-time=0"].map(OsString::from));
+        words.push("--dht-listen-port=6882".into());
+        words.push(format!("--dht-file-path={}", directory.join("dht.dat").display()).into());
+        Some(Self::spawn(&words, port))
+    }
+
+    /// What both begin with.
+    fn words(test: &str, port: u16, torrent: &Torrent, directory: &Path) -> Option<Vec<OsString>> {
         let Some(program) = find_program("aria2c") else {
             skip(test, "aria2c", true);
             return None;
         };
-        let port = free_port();
         let file = torrent.save(directory);
-        let mut command = Command::new(program);
-        command.args(["--no-conf", "--quiet", "--file-allocation=none", "--disable-ipv6=true"]);
-        command.args(["--enable-dht=false", "--enable-dht6=false", "--bt-enable-lpd=false"]);
-        command.args(["--enable-peer-exchange=false", "--check-integrity=true"]);
-        command.args(["--max-overall-upload-limit=0", "--interface=127.0.0.1"]);
-        // Seeding without end, or none at all.
-        command.arg(if seeds { "--seed-ratio=0.0" } else { "--seed-time=0" });
-        command.arg(format!("--listen-port={port}"));
-        command.arg("--dir").arg(directory).arg(file);
-        command.stdin(Stdio::null()).stdout(Stdio::null());
-        Some(Self { process: Process(command.spawn().expect("aria2 can be started")), port })
+        let mut words: Vec<OsString> = vec![program.into(), file.into(), "--dir".into()];
+        words.push(directory.into());
+        words.push(format!("--listen-port={port}").into());
+        let options = [
+            "--no-conf",
+            "--quiet",
+            "--file-allocation=none",
+            "--disable-ipv6=true",
+            "--enable-dht6=false",
+            "--bt-enable-lpd=false",
+            "--enable-peer-exchange=false",
+            "--check-integrity=true",
+            "--max-overall-upload-limit=0",
+        ];
+        words.extend(options.map(OsString::from));
+        Some(words)
+    }
+
+    fn spawn(words: &[OsString], port: u16) -> Self {
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]).stdin(Stdio::null()).stdout(Stdio::null());
+        Self { process: Process(command.spawn().expect("aria2 can be started")), port }
     }
 
     /// Waits until it has downloaded everything and ended well.

@@ -11,6 +11,8 @@ pub(crate) mod bencode;
 pub(crate) mod http;
 pub(crate) mod machine;
 pub(crate) mod metadata_seeder;
+pub(crate) mod netns;
+pub(crate) mod own_tracker;
 pub(crate) mod peer;
 pub(crate) mod process;
 pub(crate) mod qbittorrent;

@@ -1,5 +1,6 @@
 //! A foreign peer: a libtorrent session in a Python process of its own (`tests/foreign/peer.py`).
 
+use std::ffi::OsString;
 use std::io::BufRead;
 use std::io::BufReader;
 use std::io::Write;
@@ -52,12 +53,23 @@ impl Peer {
 
     /// As [`Peer::start`], with libtorrent settings of its own.
     pub(crate) fn with(test: &str, settings: Value) -> Option<Self> {
+        Self::launched_by(test, Vec::new(), settings)
+    }
+
+    /// As [`Peer::with`], through another program that ends in `exec`.
+    pub(crate) fn launched_by(
+        test: &str,
+        launcher: Vec<OsString>,
+        settings: Value,
+    ) -> Option<Self> {
         let Some(python) = python() else {
             skip(test, "Python with the libtorrent wheel", true);
             return None;
         };
-        let mut command = Command::new(python);
-        command.arg(foreign("peer.py")).arg(settings.to_string());
+        let mut words = launcher;
+        words.extend([python.into(), foreign("peer.py").into(), settings.to_string().into()]);
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().expect("Python can be started");
         let input = child.stdin.take().expect("standard input is a pipe");

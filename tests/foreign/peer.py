@@ -25,6 +25,9 @@ SETTINGS = {
 }
 KINDS = {"v1": lt.create_torrent.v1_only, "v2": lt.create_torrent.v2_only, "hybrid": 0}
 
+# libtorrent's `errors::tracker_failure`; the binding names no error codes.
+TRACKER_FAILURE = 173
+
 
 class Peer:
     def __init__(self, overrides):
@@ -93,6 +96,14 @@ class Peer:
             {"ip": one.ip[0], "port": one.ip[1], "client": one.client.decode(errors="replace"),
              "sources": [name for name, flag in sources.items() if one.source & flag]}
             for one in self.torrents[ask["id"]].get_peer_info()]}
+
+    def refused(self, ask):
+        """Whether the first tracker answered with a failure, on any socket."""
+        entry = self.torrents[ask["id"]].trackers()[0]
+        errors = [one["last_error"] for socket in entry["endpoints"]
+                  for one in socket["info_hashes"]]
+        return {"refused": any(error["category"] == "libtorrent"
+                               and error["value"] == TRACKER_FAILURE for error in errors)}
 
 
 def main():

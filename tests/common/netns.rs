@@ -1,0 +1,94 @@
+//! A home network in three network namespaces: the house's own machine with a leg in the LAN and
+//! one outside, a machine in the LAN, and one outside. Root only.
+
+use std::ffi::OsString;
+use std::process::Command;
+
+use crate::common::machine::is_root;
+use crate::common::process::find_program;
+use crate::common::process::skip;
+use crate::common::torrents::hex;
+
+/// The house's machine, as the LAN and as the outside see it.
+pub(crate) const HOUSE_LAN: &str = "192.168.77.1";
+pub(crate) const HOUSE_OUTSIDE: &str = "203.0.113.1";
+/// The others.
+pub(crate) const LAN: &str = "192.168.77.2";
+pub(crate) const OUTSIDE: &str = "203.0.113.2";
+
+/// The namespaces, taken away when dropped.
+pub(crate) struct Network {
+    name: String,
+}
+
+impl Network {
+    /// `None`, and the test skipped, when that cannot be.
+    pub(crate) fn new(test: &str) -> Option<Self> {
+        if !is_root() {
+            skip(test, "root", false);
+            return None;
+        }
+        if find_program("ip").is_none() {
+            skip(test, "ip (iproute2)", true);
+            return None;
+        }
+        let mut random = [0; 4];
+        getrandom::fill(&mut random).expect("the system gives random bytes");
+        let network = Self { name: format!("cove-{}", hex(&random)) };
+        if !run(&["netns", "add", &network.namespace("house")]) {
+            skip(test, "the right to make network namespaces", false);
+            return None;
+        }
+        network.build();
+        Some(network)
+    }
+
+    #[track_caller]
+    fn build(&self) {
+        let house = self.namespace("house");
+        must(&["-n", &house, "link", "set", "lo", "up"]);
+        for (place, ours, theirs) in [("lan", HOUSE_LAN, LAN), ("outside", HOUSE_OUTSIDE, OUTSIDE)]
+        {
+            let other = self.namespace(place);
+            must(&["netns", "add", &other]);
+            must(&["-n", &other, "link", "set", "lo", "up"]);
+            // Made inside, so that no name is taken outside.
+            let veth = ["type", "veth", "peer", "name", "up0", "netns", &other];
+            must(&[&["link", "add", place, "netns", &house], &veth[..]].concat());
+            for (namespace, device, ip) in [(&house, place, ours), (&other, "up0", theirs)] {
+                let address = format!("{ip}/24");
+                must(&["-n", namespace, "address", "add", &address, "dev", device]);
+                must(&["-n", namespace, "link", "set", device, "up"]);
+            }
+        }
+    }
+
+    fn namespace(&self, place: &str) -> String {
+        format!("{}-{place}", self.name)
+    }
+
+    /// What starts a program in `house`, `lan` or `outside`.
+    pub(crate) fn launcher(&self, place: &str) -> Vec<OsString> {
+        let namespace = self.namespace(place);
+        ["ip", "netns", "exec", &namespace].iter().map(OsString::from).collect()
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        for place in ["house", "lan", "outside"] {
+            run(&["netns", "delete", &self.namespace(place)]);
+        }
+    }
+}
+
+fn run(arguments: &[&str]) -> bool {
+    Command::new("ip").args(arguments).output().is_ok_and(|output| output.status.success())
+}
+
+#[track_caller]
+fn must(arguments: &[&str]) {
+    let output = Command::new("ip").args(arguments).output().expect("ip can be started");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "ip {}: {said}", arguments.join(" "));
+}
