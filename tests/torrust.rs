@@ -184,7 +184,7 @@ fn s3_s10_d1_what_was_acknowledged_survives_a_kill() {
     };
     announce(&app, 10).unwrap();
     // An announce waits for no disk: the count is durable when the store's log has grown by it.
-    let log = home.state.join("cove.db-wal");
+    let log = home.state.join("state.db-wal");
     let length = || std::fs::metadata(&log).unwrap().len();
     let before = length();
     announce(&app, 0).unwrap();

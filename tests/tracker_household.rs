@@ -7,13 +7,13 @@ use std::path::Path;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::common::npm_client::NpmClient;
-use crate::common::npm_client::peers;
 use crate::common::app::App;
 use crate::common::app::Home;
 use crate::common::aria2::Aria2;
 use crate::common::netns;
 use crate::common::netns::Network;
+use crate::common::npm_client::NpmClient;
+use crate::common::npm_client::peers;
 use crate::common::own_tracker::OwnTracker;
 use crate::common::peer::Peer;
 use crate::common::torrents::MIB;

@@ -12,6 +12,7 @@ pub(crate) mod http;
 pub(crate) mod machine;
 pub(crate) mod metadata_seeder;
 pub(crate) mod netns;
+pub(crate) mod npm_client;
 pub(crate) mod own_tracker;
 pub(crate) mod peer;
 pub(crate) mod process;
