@@ -63,7 +63,7 @@ pub struct ApiConfig {
 pub struct ApiLimits {
     /// Connections in all. Default 256.
     pub max_connections: u32,
-    /// Connections from one address. Default 64.
+    /// Connections from one address, or one /64 network of IPv6. Default 64.
     pub max_connections_per_address: u32,
     /// Bytes of request line and headers together. Default 32,768.
     pub max_head_bytes: u32,

@@ -75,7 +75,7 @@ pub struct TrackerHttpConfig {
     pub bind: Vec<SocketAddr>,
     /// Connections in all. Default 4,096.
     pub max_connections: u32,
-    /// Connections from one address. Default 64.
+    /// Connections from one address, or one /64 network of IPv6. Default 64.
     pub max_connections_per_address: u32,
 }
 

@@ -9,6 +9,7 @@ pub mod error;
 pub mod event;
 pub mod hash;
 pub mod metadata;
+pub mod network;
 pub mod peer;
 pub mod remote_tracker;
 pub mod stats;

@@ -1,15 +1,16 @@
 //! The accept loops: one for each listener, and one task a connection.
 
+use std::io;
+use std::io::Write;
+use std::net::Shutdown;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::future::join_all;
-use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::http::Handlers;
 use crate::http::HttpLimits;
@@ -20,12 +21,12 @@ use crate::http::connection;
 use crate::http::connection::Ends;
 use crate::http::connections::Connections;
 use crate::http::guard::Guard;
+use crate::http::link::Wish;
+use crate::http::reserve;
+use crate::http::reserve::Pause;
+use crate::http::reserve::Reserve;
 use crate::http::tracker::Tracker;
 
-/// How long to wait after an accept that failed, such as for want of descriptors (rule D18).
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// How long a refused connection may take to hear why.
-const REFUSE_TIME: Duration = Duration::from_secs(1);
 /// What a connection past the limits is told.
 const TOO_MANY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n\
     Content-Type: application/json\r\nRetry-After: 5\r\nContent-Length: 74\r\n\r\n\
@@ -35,7 +36,8 @@ const TOO_MANY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\
 pub(crate) struct Shared {
     pub(crate) service: Service,
     pub(crate) limits: HttpLimits,
-    pub(crate) stop: watch::Receiver<bool>,
+    pub(crate) reserve: Reserve,
+    stop: watch::Receiver<bool>,
     connections: Connections,
 }
 
@@ -48,7 +50,8 @@ pub(crate) enum Service {
 impl Shared {
     fn new(service: Service, limits: HttpLimits, stop: watch::Receiver<bool>) -> Arc<Self> {
         let connections = Connections::new(limits.connections, limits.connections_per_address);
-        Arc::new(Self { service, limits, stop, connections })
+        let kept_back = if matches!(service, Service::Api(_)) { reserve::FOR_API } else { 0 };
+        Arc::new(Self { service, limits, reserve: Reserve::new(kept_back), stop, connections })
     }
 }
 
@@ -66,44 +69,61 @@ pub(crate) async fn run(server: Server, handlers: Handlers, stop: watch::Receive
         Role::Tracker => Arc::clone(&tracker),
     };
     join_all(listeners.into_iter().map(|one| accept(one.socket, shared(one.role)))).await;
+    tokio::join!(end(&api), end(&tracker));
 }
 
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {
-    let mut tasks = JoinSet::new();
-    let mut stop = shared.stop.clone();
+    let (mut stop, mut pause) = (shared.stop.clone(), Pause::default());
     loop {
         tokio::select! {
             () = told(&mut stop) => break,
-            Some(_) = tasks.join_next(), if !tasks.is_empty() => {}
             accepted = listener.accept() => match accepted {
-                Ok((socket, peer)) => enter(&mut tasks, socket, peer, &shared),
-                Err(error) => {
-                    tracing::warn!(%error, "cannot take a connection");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                Ok((socket, peer)) => {
+                    pause.end();
+                    enter(socket, peer, &shared);
                 }
+                Err(error) => recover(&error, &shared, &mut pause).await,
             },
         }
     }
-    drop(listener);
-    let all_ended = async { while tasks.join_next().await.is_some() {} };
-    if tokio::time::timeout(shared.limits.stop_time, all_ended).await.is_err() {
+}
+
+/// Makes that the next accept succeeds, if need be by waiting.
+async fn recover(error: &io::Error, shared: &Shared, pause: &mut Pause) {
+    if reserve::concerns_one_client(error) {
+        return;
+    }
+    if reserve::is_out_of_descriptors(error) {
+        if shared.reserve.release() {
+            return;
+        }
+        shared.connections.make_room();
+    }
+    pause.wait(error).await;
+}
+
+/// Gives running requests their time (rule D16).
+async fn end(shared: &Shared) {
+    shared.connections.tell_all(Wish::Finish);
+    if timeout(shared.limits.stop_time, shared.connections.empty()).await.is_err() {
         tracing::info!("ending connections that are still open");
+        shared.connections.tell_all(Wish::Leave);
     }
 }
 
 /// Ends when the server is to stop, also when whoever would say so is gone.
-pub(crate) async fn told(stop: &mut watch::Receiver<bool>) {
+async fn told(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-fn enter(tasks: &mut JoinSet<()>, socket: TcpStream, peer: SocketAddr, shared: &Arc<Shared>) {
+fn enter(socket: TcpStream, peer: SocketAddr, shared: &Arc<Shared>) {
     let Ok(local) = socket.local_addr() else { return };
     let ends = Ends { peer: canonical(peer), local: canonical(local) };
     match shared.connections.enter(ends.peer.ip()) {
-        Some(counted) => {
-            tasks.spawn(connection::serve(socket, ends, Arc::clone(shared), counted));
+        Some(place) => {
+            tokio::spawn(connection::serve(socket, ends, Arc::clone(shared), place));
         }
-        None => drop(tasks.spawn(refuse(socket))),
+        None => refuse(socket),
     }
 }
 
@@ -112,10 +132,11 @@ fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
-async fn refuse(mut socket: TcpStream) {
-    let told = async {
-        socket.write_all(TOO_MANY).await?;
-        socket.shutdown().await
-    };
-    let _ = tokio::time::timeout(REFUSE_TIME, told).await;
+/// Says why, if the socket takes the few bytes at once.
+fn refuse(socket: TcpStream) {
+    let told = socket.into_std().and_then(|mut socket| {
+        socket.write_all(TOO_MANY)?;
+        socket.shutdown(Shutdown::Write)
+    });
+    tracing::debug!(is_told = told.is_ok(), "a connection past the limits was refused");
 }

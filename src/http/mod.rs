@@ -12,11 +12,14 @@ mod call;
 mod connection;
 mod connections;
 mod guard;
+mod link;
 mod listener;
 mod reply;
+mod reserve;
 #[cfg(test)]
 mod tests;
 mod tracker;
+mod watched;
 
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -70,7 +73,7 @@ pub struct HttpConfig {
 pub struct HttpLimits {
     /// Connections in all.
     pub connections: usize,
-    /// Connections from one address.
+    /// Connections from one caller: an IPv4 address or an IPv6 /64.
     pub connections_per_address: usize,
     /// Bytes of request line and headers together; at least 8,192.
     pub head_bytes: usize,

@@ -163,14 +163,22 @@ async fn the_tracker_answers_under_any_name_with_what_came() {
 /// Neither role's callers can use up the other's connections.
 #[tokio::test]
 async fn each_role_has_its_own_limits() {
-    let few = HttpLimits { connections: 1, ..HttpLimits::tracker() };
-    let lab = start_all(config(HttpLimits::default(), few));
-    let mut held = TcpStream::connect(lab.tracker).await.unwrap();
-    held.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
-    assert!(held.read(&mut [0; 4096]).await.unwrap() > 0);
-    assert!(lab.get("/").await.starts_with("HTTP/1.1 200"));
-    let refused = send(lab.tracker, b"GET / HTTP/1.1\r\n\r\n").await;
-    assert!(refused.starts_with("HTTP/1.1 503"), "{refused}");
+    let one = HttpLimits { connections: 1, ..HttpLimits::tracker() };
+    let lab = start_all(config(HttpLimits { connections: 1, ..HttpLimits::default() }, one));
+    let request = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let mut sockets = [lab.connect().await, TcpStream::connect(lab.tracker).await.unwrap()];
+    for _ in 0..2 {
+        for socket in &mut sockets {
+            socket.write_all(request).await.unwrap();
+            assert!(socket.read(&mut [0; 4096]).await.unwrap() > 0);
+        }
+    }
+    let close = b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n";
+    assert!(send(lab.tracker, close).await.starts_with("HTTP/1.1 200"));
+    let [mut of_api, mut of_tracker] = sockets;
+    assert_eq!(all_of(&mut of_tracker).await, "");
+    of_api.write_all(request).await.unwrap();
+    assert!(of_api.read(&mut [0; 4096]).await.unwrap() > 0);
 }
 
 /// Rule W9: a chunked body is counted while it is read.
@@ -245,16 +253,15 @@ async fn an_idle_connection_is_kept_for_its_own_time() {
     assert_eq!(all_of(&mut socket).await, "");
 }
 
-/// Rule W9: connections of one address.
+/// Rule W9: connections of one address, all of them with an answer under way.
 #[tokio::test]
 async fn connections_past_the_limit_are_told_so() {
     let lab = start(HttpLimits { connections_per_address: 2, ..HttpLimits::default() });
-    let request = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
     let mut held = Vec::new();
     for _ in 0..2 {
         let mut socket = lab.connect().await;
-        socket.write_all(request).await.unwrap();
-        assert!(socket.read(&mut [0; 4096]).await.unwrap() > 0);
+        socket.write_all(b"GET /never HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+        assert!(socket.read(&mut [0; 100]).await.unwrap() > 0);
         held.push(socket);
     }
     let refused = lab.get("/").await;
@@ -266,6 +273,24 @@ async fn connections_past_the_limit_are_told_so() {
         }
     };
     timeout(LIMIT, served).await.unwrap();
+}
+
+/// Rule W9: who only waits gives way, and who was served before gives way last.
+#[tokio::test]
+async fn a_waiting_connection_gives_way_to_a_new_one() {
+    let lab = start(HttpLimits { connections_per_address: 2, ..HttpLimits::default() });
+    let request = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let mut served = lab.connect().await;
+    served.write_all(request).await.unwrap();
+    assert!(served.read(&mut [0; 4096]).await.unwrap() > 0);
+    let mut slow = lab.connect().await;
+    slow.write_all(b"GET / HTTP/1.1\r\nHo").await.unwrap();
+
+    assert!(lab.get("/").await.starts_with("HTTP/1.1 200"));
+
+    assert_eq!(all_of(&mut slow).await, "", "it was closed long before its time");
+    served.write_all(request).await.unwrap();
+    assert!(served.read(&mut [0; 4096]).await.unwrap() > 0);
 }
 
 #[tokio::test]

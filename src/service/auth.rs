@@ -15,6 +15,8 @@ use sha2::Digest;
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
+use crate::domain::network::caller;
+
 /// Failed attempts that an address has in each window.
 const FAILURES_MAX: usize = 5;
 /// How long a failed attempt counts.
@@ -59,7 +61,7 @@ impl Auth {
     /// # Errors
     /// [`Denied`].
     pub fn check(&self, from: IpAddr, in_headers: &[&str], others: &[&str]) -> Result<(), Denied> {
-        self.check_at(from, in_headers, others, Instant::now())
+        self.check_at(caller(from), in_headers, others, Instant::now())
     }
 
     fn check_at(
@@ -174,6 +176,20 @@ mod tests {
         let elsewhere = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
         assert_eq!(auth.check_at(elsewhere, &[], &["secret"], begin), Ok(()));
         assert_eq!(auth.check_at(HERE, &[], &["secret"], begin + WINDOW), Ok(()));
+    }
+
+    /// Rule W8: whoever has an IPv6 network has no more guesses than one address.
+    #[test]
+    fn the_addresses_of_an_ipv6_network_share_their_guesses() {
+        let auth = Auth::new("secret");
+        let from = |text: &str| text.parse::<IpAddr>().unwrap();
+        for number in 0..5 {
+            let denied = auth.check(from(&format!("2001:db8::{number}")), &["guess"], &[]);
+            assert_eq!(denied, Err(Denied::Unauthorized));
+        }
+        let locked =
+            |text| matches!(auth.check(from(text), &["x"], &[]), Err(Denied::TooMany { .. }));
+        assert!(locked("2001:db8::99") && !locked("2001:db8:0:1::99"));
     }
 
     /// Rule W8: the table is bounded.
