@@ -25,5 +25,6 @@ mod streaming;
 mod torrust;
 mod tracker_household;
 mod tracker_http;
+mod tracker_member;
 mod tracker_udp;
 mod tribler;

@@ -129,8 +129,9 @@ async fn start(loaded: &Loaded) -> Result<Running, Failure> {
         tracker_http: server.addresses(Role::Tracker),
         tracker_udp: udp.addresses().to_vec(),
     };
+    let configured = (&config.tracker, &config.client.listen[..]);
     let (http_ports, parts) = (&addresses.tracker_http, (&swarms, &engine, &store));
-    let tracker = tracker::start(&config.tracker, udp, http_ports, parts.0, parts.1, parts.2)?;
+    let tracker = tracker::start(configured, udp, http_ports, parts.0, parts.1, parts.2)?;
     let handle = load(loaded, auth, &engine, opened, swarms);
     let (stop_http, stop) = watch::channel(false);
     let http = tokio::spawn(server.run(dialects::handlers(handle, services::facts(config)), stop));

@@ -72,12 +72,13 @@ pub(crate) struct Running {
     udp: UdpServer,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
-    introducing: Option<JoinHandle<()>>,
+    /// What ends by itself only when the engine does.
+    listening: Vec<JoinHandle<()>>,
 }
 
 /// Starts answering over UDP, and the tasks.
 pub(crate) fn start(
-    config: &TrackerConfig,
+    (config, listen): (&TrackerConfig, &[SocketAddr]),
     udp: UdpSockets,
     http: &[SocketAddr],
     tracker: &Tracker,
@@ -87,7 +88,8 @@ pub(crate) fn start(
     let ports = udp.addresses().iter().chain(http).map(SocketAddr::port).collect();
     let names = config.names.iter().cloned();
     let external = config.external_ip.iter().map(ToString::to_string);
-    let own = OwnUrls { ports, names: names.chain(external).collect() };
+    let has_v6 = listen.iter().any(SocketAddr::is_ipv6);
+    let own = OwnUrls { ports, names: names.chain(external).collect(), has_v6 };
     let udp = udp
         .serve(tracker)
         .map_err(|error| Error::internal(format!("cannot start the UDP tracker: {error}")))?;
@@ -97,24 +99,24 @@ pub(crate) fn start(
         tokio::spawn(upkeep::keep_completed(tracker.clone(), store.clone(), told.clone())),
         tokio::spawn(history::record(tracker.clone(), store.clone(), told.clone())),
     ];
-    let introducing = config.own_client.then(|| {
+    let mut listening =
+        vec![tokio::spawn(membership::learn_external(engine.clone(), tracker.clone()))];
+    if config.own_client {
         tasks.push(tokio::spawn(membership::join(engine.clone(), tracker.clone(), own, told)));
-        tokio::spawn(membership::introduce(engine.clone(), tracker.clone()))
-    });
-    Ok(Running { udp, stop, tasks, introducing })
+        listening.push(tokio::spawn(membership::introduce(engine.clone(), tracker.clone())));
+    }
+    Ok(Running { udp, stop, tasks, listening })
 }
 
 impl Running {
     /// Answers nobody any more, and makes durable what is left.
     pub(crate) async fn stop(self) {
-        let Self { udp, stop, tasks, introducing } = self;
+        let Self { udp, stop, tasks, listening } = self;
         let _ = tokio::task::spawn_blocking(move || udp.stop()).await;
         stop.send_replace(true);
         for task in tasks {
             let _ = task.await;
         }
-        if let Some(introducing) = introducing {
-            introducing.abort();
-        }
+        listening.iter().for_each(JoinHandle::abort);
     }
 }

@@ -1,5 +1,7 @@
 //! What happened, told to whoever listens: the API's event streams, the command line's `--wait`.
 
+use std::net::IpAddr;
+
 use crate::domain::hash::TorrentId;
 
 /// One thing that happened to a torrent or to the program.
@@ -17,6 +19,8 @@ pub enum Event {
     StateChanged(TorrentId),
     /// A tracker said something about one of our torrents.
     TrackerChanged(TorrentId),
+    /// Others see this household under this address.
+    ExternalAddress(IpAddr),
     /// The engine could not do something; the text is for the log and the user.
     Trouble(String),
 }

@@ -85,6 +85,11 @@ impl Actor {
                 self.listening
                     .send_if_modified(|seen| seen.is_none().then(|| *seen = Some(0)).is_some());
             }
+            AlertKind::ExternalIp => {
+                if let Ok(ip) = alert.text.parse() {
+                    self.tell(Event::ExternalAddress(ip));
+                }
+            }
             AlertKind::Dropped => self.resynchronise(&alert.text),
             AlertKind::SessionError | AlertKind::MetadataFailed => {
                 tracing::warn!(error = %alert.text, "libtorrent reports an error");

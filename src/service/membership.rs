@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
 use tokio::time::Duration;
 use url::Host;
@@ -16,6 +17,7 @@ use url::Url;
 
 use crate::domain::error::Error;
 use crate::domain::error::Result;
+use crate::domain::event::Event;
 use crate::domain::hash::TorrentId;
 use crate::domain::torrent::Stage;
 use crate::domain::torrent::Torrent;
@@ -29,13 +31,15 @@ use crate::tracker::random::Random;
 /// Changes of torrents that come together are looked at together.
 const GATHER: Duration = Duration::from_millis(100);
 
-/// Which announce URLs are ours.
+/// Which announce URLs are ours, and where our client is reached.
 #[derive(Clone, Debug, Default)]
 pub struct OwnUrls {
     /// Ports of our own tracker, UDP and HTTP.
     pub ports: Vec<u16>,
     /// Names and addresses under which we are reached, beside this host's own.
     pub names: Vec<String>,
+    /// Whether our client listens on IPv6 too.
+    pub has_v6: bool,
 }
 
 impl OwnUrls {
@@ -155,7 +159,7 @@ impl Members {
         let own = OwnPeer {
             peer_id: self.peer_id,
             port,
-            has_v6: true,
+            has_v6: self.own.has_v6,
             uploaded: status.all_time_upload_bytes,
             downloaded: status.all_time_download_bytes,
             left,
@@ -195,6 +199,18 @@ fn is_running(torrent: &Torrent) -> bool {
     !status.is_paused && !is_busy && status.error.is_empty()
 }
 
+/// Tells the tracker under which addresses others see this household, until the engine is gone.
+pub async fn learn_external(engine: Engine, tracker: Tracker) {
+    let mut events = engine.events();
+    loop {
+        match events.recv().await {
+            Ok(Event::ExternalAddress(ip)) => tracker.learn_external(ip),
+            Ok(_) | Err(RecvError::Lagged(_)) => {}
+            Err(RecvError::Closed) => return,
+        }
+    }
+}
+
 /// Hands new peers of our own swarms to the engine until the tracker is gone.
 pub async fn introduce(engine: Engine, tracker: Tracker) {
     let Some(mut newcomers) = tracker.newcomers() else { return };
@@ -221,7 +237,7 @@ mod tests {
 
     #[test]
     fn an_announce_url_is_ours_by_its_port_and_its_host() {
-        let own = OwnUrls { ports: vec![6969], names: vec!["nas.example".into()] };
+        let own = OwnUrls { ports: vec![6969], names: vec!["nas.example".into()], has_v6: true };
         let is_own = |ip: IpAddr| ip.is_loopback() || ip == IpAddr::from([192, 168, 1, 2]);
         for url in [
             "http://127.0.0.1:6969/announce",

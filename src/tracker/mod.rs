@@ -146,6 +146,7 @@ struct Inner {
     interval_s: u32,
     peer_timeout_s: u32,
     external: RwLock<External>,
+    configured: External,
     counters: Counters,
     started: Instant,
     next_shard: AtomicUsize,
@@ -173,6 +174,7 @@ impl Tracker {
             interval_s: config.interval_s,
             peer_timeout_s: config.peer_timeout_s,
             external: RwLock::new(config.external),
+            configured: config.external,
             counters: Counters::new(),
             started: Instant::now(),
             next_shard: AtomicUsize::new(0),
@@ -402,9 +404,18 @@ impl Tracker {
         *self.inner.external.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The world reaches this household under other addresses.
-    pub fn set_external(&self, external: External) {
-        *self.inner.external.write().unwrap_or_else(PoisonError::into_inner) = external;
+    /// Others see this household as `ip`. A configured address of its family counts for more, and
+    /// one that is not of the outside for nothing.
+    pub fn learn_external(&self, ip: IpAddr) {
+        if !scope::is_global(ip) {
+            return;
+        }
+        let mut external = self.inner.external.write().unwrap_or_else(PoisonError::into_inner);
+        match ip.to_canonical() {
+            IpAddr::V4(ip) if self.inner.configured.v4.is_none() => external.v4 = Some(ip),
+            IpAddr::V6(ip) if self.inner.configured.v6.is_none() => external.v6 = Some(ip),
+            _ => {}
+        }
     }
 
     /// Removes silent peers in a part of the table; [`SWEEP_STEPS`] calls see all of it.

@@ -58,6 +58,8 @@ pub(crate) struct Peers<E> {
     leechers: u32,
     /// How many are on this host, and how many on the local network.
     near: [u32; 2],
+    /// Our own client, if it is here: whether it is complete.
+    own: Option<bool>,
     large: Option<Box<Large>>,
 }
 
@@ -78,7 +80,14 @@ impl<E: Endpoint> Default for Peers<E> {
 impl<E: Endpoint> Peers<E> {
     /// None yet.
     pub(crate) const fn new() -> Self {
-        Self { keys: Vec::new(), records: Vec::new(), leechers: 0, near: [0; 2], large: None }
+        Self {
+            keys: Vec::new(),
+            records: Vec::new(),
+            leechers: 0,
+            near: [0; 2],
+            own: None,
+            large: None,
+        }
     }
 
     /// How many there are.
@@ -94,6 +103,11 @@ impl<E: Endpoint> Peers<E> {
     /// How many are complete.
     pub(crate) fn seeders(&self) -> u32 {
         self.keys.len() as u32 - self.leechers
+    }
+
+    /// Our own client, if it is here: whether it is complete.
+    pub(crate) fn own(&self) -> Option<bool> {
+        self.own
     }
 
     /// The place of the peer at `key`.
@@ -130,6 +144,7 @@ impl<E: Endpoint> Peers<E> {
         let last = self.keys.len();
         self.keys.push(key);
         self.records.push(record);
+        self.note_own(&record);
         if let Some(near) = self.near_of(&key) {
             *near += 1;
         }
@@ -149,6 +164,7 @@ impl<E: Endpoint> Peers<E> {
         random: &mut Random,
     ) -> usize {
         self.records[place] = record;
+        self.note_own(&record);
         let was_seeder = place >= self.leechers as usize;
         match (was_seeder, record.is_seeder()) {
             (false, true) => {
@@ -189,6 +205,9 @@ impl<E: Endpoint> Peers<E> {
         self.keys.pop();
         let record = self.records[last];
         self.records.pop();
+        if record.is_own {
+            self.own = None;
+        }
         self.shrink(secret);
         record
     }
@@ -297,6 +316,12 @@ impl<E: Endpoint> Peers<E> {
     pub(crate) fn remove_own(&mut self, secret: u64) {
         if let Some(place) = self.records.iter().position(|record| record.is_own) {
             self.remove(place, secret);
+        }
+    }
+
+    fn note_own(&mut self, record: &Record) {
+        if record.is_own {
+            self.own = Some(record.is_seeder());
         }
     }
 

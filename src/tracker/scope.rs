@@ -207,6 +207,11 @@ pub(crate) fn home(asker: Asker) -> IpAddr {
     }
 }
 
+/// Whether an address can be reached from everywhere.
+pub(crate) fn is_global(ip: IpAddr) -> bool {
+    scope(ip.to_canonical()) == Scope::Global
+}
+
 fn v4(ip: IpAddr) -> Option<Ipv4Addr> {
     match ip {
         IpAddr::V4(ip) if !ip.is_unspecified() => Some(ip),

@@ -48,12 +48,16 @@ impl Swarm {
         self.v4.len() + self.v6.as_ref().map_or(0, |peers| peers.len())
     }
 
-    /// Its numbers.
+    /// Its numbers. Our own client is one peer, though it is listed in both families.
     pub(crate) fn counts(&self) -> SwarmCounts {
         let v6 = self.v6.as_ref();
+        let twice = v6.and_then(|peers| peers.own()).filter(|_| self.v4.own().is_some());
+        let of_v6 = |count: fn(&Peers<V6>) -> u32, own: bool| {
+            v6.map_or(0, |peers| count(peers) - u32::from(twice == Some(own)))
+        };
         SwarmCounts {
-            seeders: self.v4.seeders() + v6.map_or(0, |peers| peers.seeders()),
-            leechers: self.v4.leechers() + v6.map_or(0, |peers| peers.leechers()),
+            seeders: self.v4.seeders() + of_v6(Peers::seeders, true),
+            leechers: self.v4.leechers() + of_v6(Peers::leechers, false),
             completed: self.completed,
         }
     }
