@@ -3,15 +3,24 @@
 use std::net::SocketAddr;
 
 use serde::Deserialize;
+use serde::Deserializer;
 use serde::Serialize;
+use serde::Serializer;
+use serde::de::Error as _;
 
 use crate::app::config::addresses;
 use crate::domain::error::Error;
 use crate::domain::error::Result;
+use crate::domain::network::Network;
 
 /// Section `tracker`: our own tracker.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TrackerConfig {
+    /// Addresses and networks, such as `192.0.2.0/24`, of reverse proxies before the tracker.
+    /// Only their `X-Forwarded-For` is believed (rule W12), and of them it is demanded.
+    /// Default: none.
+    #[serde(deserialize_with = "networks", serialize_with = "as_texts")]
+    pub proxies: Vec<Network>,
     /// Announces over HTTP.
     pub http: TrackerHttpConfig,
 }
@@ -54,4 +63,13 @@ impl Default for TrackerHttpConfig {
             max_connections_per_address: 64,
         }
     }
+}
+
+fn networks<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<Vec<Network>, D::Error> {
+    let texts = Vec::<String>::deserialize(from)?;
+    texts.iter().map(|text| text.parse().map_err(D::Error::custom)).collect()
+}
+
+fn as_texts<S: Serializer>(networks: &[Network], to: S) -> std::result::Result<S::Ok, S::Error> {
+    to.collect_seq(networks.iter().map(ToString::to_string))
 }
