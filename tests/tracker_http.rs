@@ -297,6 +297,32 @@ fn h17_h18_h19_addresses_are_those_of_the_socket() {
     });
 }
 
+/// H18 with a proxy that is trusted: the right-most address that is not a proxy's.
+#[test]
+fn h18_a_trusted_proxy_says_for_whom_it_asks() {
+    let home = home("public").set("tracker.proxies", "127.0.0.0/8,::1,192.0.2.0/24");
+    let app = home.start();
+    for tracker in app.tracker_http.clone() {
+        let asking = |target: &str, lines: &[&str]| {
+            let lines = lines.iter().map(|line| ("X-Forwarded-For", (*line).to_owned()));
+            let headers = lines.collect();
+            Request { method: "GET", target, headers, ..Request::default() }
+                .send(&tracker.to_string())
+                .unwrap()
+        };
+        for broken in [&[][..], &["unknown"], &["8.8.8.8, x"]] {
+            let text = failure(&asking(&seed(""), broken));
+            assert_eq!(text, "Missing or invalid X-Forwarded-For", "{broken:?}");
+        }
+        asking(&seed(""), &["1.1.1.1, 198.51.100.7", "192.0.2.9"]);
+        let answer = asking(&leech(""), &["198.51.100.8"]);
+        let v4: SocketAddr = "198.51.100.7:6881".parse().unwrap();
+        assert_eq!(peers(&answer, v4), [v4]);
+        asking(&seed("&event=stopped"), &["198.51.100.7"]);
+        asking(&leech("&event=stopped"), &["198.51.100.8"]);
+    }
+}
+
 #[test]
 fn h20_a_refusal_says_when_to_come_back() {
     let home = home("public").set("tracker.limits.swarms", 1);

@@ -616,6 +616,7 @@ mod tests {
             (Home::new().set("api.bind=localhost"), "`localhost` is no address:port"),
             (Home::new().set("api.bind="), "`api.bind` is empty"),
             (Home::new().set("api.limits.max_headers=0"), "`api.limits.max_headers` is 0"),
+            (Home::new().set("tracker.proxies=10.0.0.1/8"), "`10.0.0.1/8` is no address or"),
             (Home::new().set("tracker.http.bind=6969"), "`6969` is no address:port"),
             (
                 Home::new().set("tracker.http.max_connections=0"),

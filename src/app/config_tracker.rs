@@ -4,11 +4,15 @@ use std::net::IpAddr;
 use std::net::SocketAddr;
 
 use serde::Deserialize;
+use serde::Deserializer;
 use serde::Serialize;
+use serde::Serializer;
+use serde::de::Error as _;
 
 use crate::app::config::addresses;
 use crate::domain::error::Error;
 use crate::domain::error::Result;
+use crate::domain::network::Network;
 
 /// The port of trackers, as users know it.
 const PORT: u16 = 6969;
@@ -34,6 +38,11 @@ pub struct TrackerConfig {
     pub own_client: bool,
     /// Announces over UDP.
     pub udp: TrackerUdpConfig,
+    /// Addresses and networks, such as `192.0.2.0/24`, of reverse proxies before the tracker.
+    /// Only their `X-Forwarded-For` is believed (rule W12), and of them it is demanded.
+    /// Default: none.
+    #[serde(deserialize_with = "networks", serialize_with = "as_texts")]
+    pub proxies: Vec<Network>,
     /// Announces over HTTP.
     pub http: TrackerHttpConfig,
     /// How much the tracker remembers.
@@ -136,6 +145,7 @@ impl Default for TrackerConfig {
             external_ip: Vec::new(),
             names: Vec::new(),
             own_client: true,
+            proxies: Vec::new(),
             udp: TrackerUdpConfig::default(),
             http: TrackerHttpConfig::default(),
             limits: TrackerLimits::default(),
@@ -165,4 +175,13 @@ impl Default for TrackerLimits {
             peers_per_address: 64,
         }
     }
+}
+
+fn networks<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<Vec<Network>, D::Error> {
+    let texts = Vec::<String>::deserialize(from)?;
+    texts.iter().map(|text| text.parse().map_err(D::Error::custom)).collect()
+}
+
+fn as_texts<S: Serializer>(networks: &[Network], to: S) -> std::result::Result<S::Ok, S::Error> {
+    to.collect_seq(networks.iter().map(ToString::to_string))
 }

@@ -77,6 +77,7 @@ pub(crate) fn http(config: &Config) -> HttpConfig {
         listeners: for_api.chain(for_tracker).collect(),
         allowed_hosts: api.allowed_hosts.clone(),
         allowed_origins: api.allowed_origins.clone(),
+        tracker_proxies: config.tracker.proxies.clone(),
         api_limits: api_limits(&api.limits),
         tracker_limits: HttpLimits {
             connections: tracker.max_connections as usize,
@@ -92,7 +93,7 @@ fn api_limits(limits: &ApiLimits) -> HttpLimits {
         connections: limits.max_connections as usize,
         connections_per_address: limits.max_connections_per_address as usize,
         head_bytes: limits.max_head_bytes as usize,
-        headers: limits.max_headers as usize,
+        headers: Some(limits.max_headers as usize),
         head_time: seconds(limits.head_timeout_s),
         request_time: seconds(limits.request_timeout_s),
         idle_time: seconds(limits.idle_timeout_s),

@@ -70,7 +70,7 @@ async fn answer(tribler: &Tribler, torrust: &Torrust, swarms: &Swarms, call: Cal
 
 /// The tracker's listeners serve this and nothing else.
 fn answer_tracker(swarms: &Swarms, call: &TrackerCall<'_>) -> Reply {
-    let (client, local) = (Some(call.peer().ip()), call.local());
+    let (client, local) = (call.client().ok(), call.local());
     let (path, query) = (call.path(), call.query());
     read_only(call.method().as_str(), || {
         announce::answer(swarms, &announce::Request { path, query, client, local })

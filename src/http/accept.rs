@@ -62,7 +62,10 @@ pub(crate) async fn run(server: Server, handlers: Handlers, stop: watch::Receive
     let guard = Guard::new(bound, &config.allowed_hosts, &config.allowed_origins, &machine);
     let api = Api { handler: handlers.api, guard, request_time: config.api_limits.request_time };
     let api = Shared::new(Service::Api(Arc::new(api)), config.api_limits, stop.clone());
-    let tracker = Service::Tracker(Arc::new(Tracker { handler: handlers.tracker }));
+    let tracker = Service::Tracker(Arc::new(Tracker {
+        handler: handlers.tracker,
+        proxies: config.tracker_proxies,
+    }));
     let tracker = Shared::new(tracker, config.tracker_limits, stop);
     let shared = |role| match role {
         Role::Api => Arc::clone(&api),

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
 use warp::Filter;
 use warp::http::HeaderMap;
 use warp::http::Method;
@@ -16,6 +17,9 @@ use crate::http::call::Call;
 use crate::http::connection::Ends;
 use crate::http::guard::Guard;
 use crate::http::reply::Reply;
+
+/// How much sooner than its answer a request's body is given up.
+const LATE_BODY_TIME: Duration = Duration::from_secs(1);
 
 /// What answers on the API's listeners.
 pub(crate) struct Api {
@@ -60,7 +64,9 @@ async fn answer(api: &Api, request: Parts) -> Reply {
     }
     let Parts { method, path, query, headers, ends, incoming } = request;
     let is_head = method == Method::HEAD;
-    let Some(call) = Call::new(method, path.as_str(), &query, headers, ends, incoming) else {
+    let body_due = Instant::now() + api.request_time;
+    let call = Call::new(method, path.as_str(), &query, headers, ends, incoming, body_due);
+    let Some(call) = call else {
         return plain_refusal(400, "the path is not UTF-8");
     };
     let reply = limited(api, call).await;
@@ -72,8 +78,10 @@ async fn answer(api: &Api, request: Parts) -> Reply {
 async fn limited(api: &Api, call: Call) -> Reply {
     let is_change = !matches!(*call.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     let work = (api.handler)(call);
-    let limit = api.request_time;
-    let late = || plain_refusal(408, "the request took too long; try again");
+    // A body that is late is answered by the dialect, which needs a moment for it.
+    let limit = api.request_time + LATE_BODY_TIME;
+    let late =
+        || plain_refusal(503, "the answer takes too long; try again").header("retry-after", "5");
     if !is_change {
         return tokio::time::timeout(limit, work).await.unwrap_or_else(|_| late());
     }

@@ -19,6 +19,8 @@ pub(crate) type Incoming = Pin<Box<dyn Stream<Item = Result<Bytes, ()>> + Send>>
 pub enum BodyError {
     /// It passes the limit; the rest was not read.
     TooLarge,
+    /// It did not come in its time.
+    Late,
     /// The connection broke, or the framing is wrong.
     Broken,
     /// Its JSON nests deeper than 64.

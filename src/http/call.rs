@@ -6,6 +6,8 @@ use std::sync::PoisonError;
 
 use bytes::Bytes;
 use percent_encoding::percent_decode_str;
+use tokio::time::Instant;
+use tokio::time::timeout_at;
 use warp::http::HeaderMap;
 use warp::http::Method;
 
@@ -25,6 +27,7 @@ pub struct Call {
     ends: Ends,
     /// Behind a lock that is never waited for: it makes a call shareable while it is awaited.
     body: Mutex<Option<Incoming>>,
+    body_due: Instant,
 }
 
 impl Call {
@@ -36,6 +39,7 @@ impl Call {
         headers: HeaderMap,
         ends: Ends,
         body: Incoming,
+        body_due: Instant,
     ) -> Option<Self> {
         let decode = |part: &str| percent_decode_str(part).decode_utf8().ok().map(Into::into);
         let parts = path.strip_prefix('/').unwrap_or(path);
@@ -53,6 +57,7 @@ impl Call {
             headers,
             ends,
             body: Mutex::new(Some(body)),
+            body_due,
         })
     }
 
@@ -112,10 +117,9 @@ impl Call {
     /// [`BodyError`]; past `limit_bytes` nothing more is read.
     pub async fn body(&mut self, limit_bytes: usize) -> Result<Bytes, BodyError> {
         let incoming = self.body.get_mut().unwrap_or_else(PoisonError::into_inner).take();
-        match incoming {
-            Some(incoming) => body::read(incoming, limit_bytes).await,
-            None => Ok(Bytes::new()),
-        }
+        let Some(incoming) = incoming else { return Ok(Bytes::new()) };
+        let read = timeout_at(self.body_due, body::read(incoming, limit_bytes)).await;
+        read.unwrap_or(Err(BodyError::Late))
     }
 
     /// As [`Call::body`], for JSON: refuses what nests deeper than 64.

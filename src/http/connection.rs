@@ -1,10 +1,13 @@
 //! One connection: hyper serves warp's service of the listener's role on it.
 
 use std::convert::Infallible;
+use std::future::ready;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
+use futures_util::TryFutureExt;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::HttpService;
@@ -13,7 +16,10 @@ use hyper_util::rt::TokioIo;
 use tokio::io::AsyncRead;
 use tokio::io::AsyncWrite;
 use tokio::net::TcpStream;
+use tower_service::Service as _;
+use warp::Reply as _;
 use warp::http::Request;
+use warp::reply::Response;
 
 use crate::http::HttpLimits;
 use crate::http::accept::Service;
@@ -40,41 +46,48 @@ pub(crate) async fn serve(socket: TcpStream, ends: Ends, shared: Arc<Shared>, pl
     let _ = socket.set_nodelay(true);
     match &shared.service {
         Service::Api(api) => {
-            let answer = warp::service(api::filter(Arc::clone(api), ends));
+            let service = warp::service(api::filter(Arc::clone(api), ends));
+            let answer = |request| service.clone().call(request);
             run(socket, answer, place.link(), &shared.limits).await;
         }
         Service::Tracker(tracker) => {
-            let answer = warp::service(tracker::filter(Arc::clone(tracker), ends));
+            let service = warp::service(tracker::filter(Arc::clone(tracker), ends));
+            let answer = |mut request| {
+                tracker::note_forwarded(&mut request, tracker);
+                ready(at_once(service.clone().call(request)))
+            };
             run(socket, answer, place.link(), &shared.limits).await;
         }
     }
     shared.reserve.refill();
 }
 
-async fn run<I, S>(socket: I, answer: S, link: &Arc<Link>, limits: &HttpLimits)
+/// The outcome of a future that waits for nothing: moving it into a task costs more than it does.
+fn at_once(
+    answer: impl Future<Output = Result<Response, Infallible>>,
+) -> Result<Response, Infallible> {
+    let unfinished = || Ok(warp::http::StatusCode::INTERNAL_SERVER_ERROR.into_response());
+    answer.now_or_never().unwrap_or_else(unfinished)
+}
+
+async fn run<I, A, F>(socket: I, answer: A, link: &Arc<Link>, limits: &HttpLimits)
 where
     I: AsyncRead + AsyncWrite + Unpin,
-    S: tower_service::Service<
-            Request<Incoming>,
-            Response = warp::reply::Response,
-            Error = Infallible,
-        > + Clone,
+    A: Fn(Request<Incoming>) -> F,
+    F: Future<Output = Result<Response, Infallible>>,
 {
     let io = TokioIo::new(Watched { socket, link: Arc::clone(link) });
     let service = service_fn(|request: Request<Incoming>| {
         link.request_began();
-        let answer = answer.clone().call(request);
-        async move {
-            let link = Arc::clone(link);
-            Ok::<_, Infallible>(answer.await?.map(|body| WatchedBody { body, link }))
-        }
+        let link = Arc::clone(link);
+        answer(request).map_ok(|response| response.map(|body| WatchedBody { body, link }))
     });
-    let connection = http1::Builder::new()
-        .max_headers(limits.headers)
-        .max_buf_size(limits.head_bytes.max(8192))
-        .half_close(false)
-        .serve_connection(io, service);
-    attend(connection, link, limits).await;
+    let mut server = http1::Builder::new();
+    server.max_buf_size(limits.head_bytes.max(8192)).half_close(false);
+    if let Some(headers) = limits.headers {
+        server.max_headers(headers);
+    }
+    attend(server.serve_connection(io, service), link, limits).await;
 }
 
 impl<I, S> Served for http1::Connection<I, S>

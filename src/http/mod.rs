@@ -11,6 +11,7 @@ mod body;
 mod call;
 mod connection;
 mod connections;
+mod forwarded;
 mod guard;
 mod link;
 mod listener;
@@ -30,12 +31,14 @@ use tokio::sync::watch;
 
 pub use crate::http::body::BodyError;
 pub use crate::http::call::Call;
+pub use crate::http::forwarded::ForwardedError;
 pub use crate::http::listener::BindError;
 pub use crate::http::listener::Listener;
 pub use crate::http::listener::Role;
 pub use crate::http::reply::Reply;
 pub use crate::http::tracker::TrackerCall;
 
+use crate::domain::network::Network;
 use crate::http::listener::Opened;
 
 /// What answers every call on the API's listeners.
@@ -62,6 +65,8 @@ pub struct HttpConfig {
     pub allowed_hosts: Vec<String>,
     /// Origins whose pages may call the API (rule W6).
     pub allowed_origins: Vec<String>,
+    /// Proxies whose word about the tracker's callers is believed (rule W12).
+    pub tracker_proxies: Vec<Network>,
     /// What callers of the API may use up (rule W9).
     pub api_limits: HttpLimits,
     /// What callers of the tracker may use up; counted apart from the API's.
@@ -77,8 +82,8 @@ pub struct HttpLimits {
     pub connections_per_address: usize,
     /// Bytes of request line and headers together; at least 8,192.
     pub head_bytes: usize,
-    /// Headers of one request.
-    pub headers: usize,
+    /// Headers of one request; `None` is hyper's own limit of 100, which costs the least.
+    pub headers: Option<usize>,
     /// Until the head of a request must be there.
     pub head_time: Duration,
     /// Until a request must be answered; the body of a stream may take longer.
@@ -95,7 +100,7 @@ impl Default for HttpLimits {
             connections: 256,
             connections_per_address: 64,
             head_bytes: 32 << 10,
-            headers: 64,
+            headers: Some(64),
             head_time: Duration::from_secs(5),
             request_time: Duration::from_secs(30),
             idle_time: Duration::from_secs(60),
@@ -107,7 +112,7 @@ impl Default for HttpLimits {
 impl HttpLimits {
     /// Those of the tracker: many callers with one small request each, who may come back soon.
     pub fn tracker() -> Self {
-        Self { connections: 4096, ..Self::default() }
+        Self { connections: 4096, headers: None, ..Self::default() }
     }
 }
 

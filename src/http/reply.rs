@@ -100,18 +100,17 @@ impl Reply {
     }
 
     /// As warp sends it, with the headers that were asked for and no others.
-    pub(crate) fn into_bare_response(self) -> Response {
+    pub(crate) fn into_bare_response(mut self) -> Response {
         let mut response = match self.body {
             Body::Whole(bytes) => Response::new(bytes.into()),
             Body::Stream(length, chunks) => {
-                let mut response = warp::reply::stream(chunks).into_response();
-                response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
-                response
+                self.headers.insert(header::CONTENT_LENGTH, length.into());
+                warp::reply::stream(chunks).into_response()
             }
         };
         let fallback = StatusCode::INTERNAL_SERVER_ERROR;
         *response.status_mut() = StatusCode::from_u16(self.status).unwrap_or(fallback);
-        response.headers_mut().extend(self.headers);
+        *response.headers_mut() = self.headers;
         response
     }
 }

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use crate::domain::network::Network;
 use crate::http::BodyError;
 use crate::http::Call;
 use crate::http::Handlers;
@@ -39,6 +40,7 @@ async fn echo(mut call: Call) -> Reply {
         "body" => match call.json(1000).await {
             Ok(body) => Reply::new(200).bytes(body),
             Err(BodyError::TooLarge) => Reply::new(413),
+            Err(BodyError::Late) => Reply::new(408),
             Err(_) => Reply::new(400),
         },
         "never" => {
@@ -71,6 +73,7 @@ fn config(api_limits: HttpLimits, tracker_limits: HttpLimits) -> HttpConfig {
         listeners: vec![listener(Role::Api), listener(Role::Tracker)],
         allowed_hosts: Vec::new(),
         allowed_origins: Vec::new(),
+        tracker_proxies: Vec::new(),
         api_limits,
         tracker_limits,
     }
@@ -87,6 +90,9 @@ fn start_all(config: HttpConfig) -> Lab {
 }
 
 fn echo_raw(call: &TrackerCall<'_>) -> Reply {
+    if call.path() == "/client" {
+        return Reply::new(200).bytes(format!("{:?}", call.client()).into_bytes());
+    }
     let (peer, local) = (call.peer().ip(), call.local());
     let told = format!("{} {} {} {peer} {local}", call.method(), call.path(), call.query());
     Reply::new(200).header("content-type", "text/plain").bytes(told.into_bytes())
@@ -158,6 +164,23 @@ async fn the_tracker_answers_under_any_name_with_what_came() {
     let head = b"HEAD /x HTTP/1.1\r\nConnection: close\r\n\r\n";
     let reply = send(lab.tracker, head).await;
     assert!(!reply.contains("content-length: 0") && reply.ends_with("\r\n\r\n"), "{reply}");
+}
+
+/// Rule W12: a proxy's word counts, and only a trusted one's.
+#[tokio::test]
+async fn the_client_of_a_trusted_proxy_is_known() {
+    let local: Network = "127.0.0.1".parse().unwrap();
+    let ask = async |lab: &Lab, lines: &str| {
+        let request = format!("GET /client HTTP/1.1\r\n{lines}Connection: close\r\n\r\n");
+        send(lab.tracker, request.as_bytes()).await
+    };
+    let plain = || config(HttpLimits::default(), HttpLimits::tracker());
+    let lines = "X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-For: 192.0.2.2\r\n";
+    let lab = start_all(HttpConfig { tracker_proxies: vec![local], ..plain() });
+    assert!(ask(&lab, lines).await.ends_with("Ok(192.0.2.2)"));
+    assert!(ask(&lab, "").await.ends_with("Err(Missing)"));
+    let lab = start_all(plain());
+    assert!(ask(&lab, lines).await.ends_with("Ok(127.0.0.1)"));
 }
 
 /// Neither role's callers can use up the other's connections.
@@ -302,11 +325,15 @@ async fn head_has_the_length_and_no_body() {
     assert!(!reply.contains("content-length: 0"), "{reply}");
 }
 
-/// Rule W9: a handler that does not end is ended.
+/// Rule W9: a handler that does not end is ended, and so is a body that does not come.
 #[tokio::test]
 async fn a_request_past_its_time_is_answered() {
     let limits = HttpLimits { request_time: Duration::from_millis(200), ..HttpLimits::default() };
-    assert!(start(limits).get("/hang").await.starts_with("HTTP/1.1 408"));
+    let lab = start(limits);
+    assert!(lab.get("/hang").await.starts_with("HTTP/1.1 503"));
+    let cut = b"POST /body HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+        Content-Length: 9\r\n\r\n12";
+    assert!(lab.send(cut).await.starts_with("HTTP/1.1 408"));
 }
 
 /// Rule D16: a stream without end does not keep the server.

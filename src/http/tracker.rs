@@ -4,19 +4,28 @@
 //! no cookie or token. The answer is made at once, so there is no task and no timer either.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use warp::Filter;
+use warp::http::HeaderValue;
 use warp::http::Method;
+use warp::http::Request;
+use warp::http::header::HeaderName;
 use warp::path::FullPath;
+use warp::reply::Response;
 
+use crate::domain::network::Network;
+use crate::http::ForwardedError;
 use crate::http::TrackerHandler;
 use crate::http::connection::Ends;
+use crate::http::forwarded;
 
 /// What answers on the tracker's listeners.
 pub(crate) struct Tracker {
     pub(crate) handler: TrackerHandler,
+    pub(crate) proxies: Vec<Network>,
 }
 
 /// One request to the tracker, as it came over the wire. A body is never read.
@@ -24,6 +33,8 @@ pub struct TrackerCall<'a> {
     method: &'a Method,
     path: &'a str,
     query: &'a str,
+    forwarded: &'a [HeaderValue],
+    proxies: &'a [Network],
     ends: Ends,
 }
 
@@ -43,6 +54,15 @@ impl TrackerCall<'_> {
         self.query
     }
 
+    /// The address that the call is from: the peer's, or what a trusted proxy says (rule W12).
+    ///
+    /// # Errors
+    /// [`ForwardedError`], when a trusted proxy does not say it.
+    pub fn client(&self) -> Result<IpAddr, ForwardedError> {
+        let lines = self.forwarded.iter().map(HeaderValue::as_bytes);
+        forwarded::client_address(lines, self.ends.peer.ip(), self.proxies)
+    }
+
     /// Who is at the other end of the socket; IPv4 is never in IPv6 form.
     pub fn peer(&self) -> SocketAddr {
         self.ends.peer
@@ -58,13 +78,33 @@ impl TrackerCall<'_> {
 pub(crate) fn filter(
     tracker: Arc<Tracker>,
     ends: Ends,
-) -> impl Filter<Extract = (warp::reply::Response,), Error = Infallible> + Clone {
+) -> impl Filter<Extract = (Response,), Error = Infallible> + Clone {
     let query = warp::query::raw().or(warp::any().map(String::new)).unify();
-    let answer = move |method: Method, path: FullPath, query: String| {
-        let call = TrackerCall { method: &method, path: path.as_str(), query: &query, ends };
+    let answer = move |method: Method, path: FullPath, query: String, lines: Option<Forwarded>| {
+        let forwarded = lines.as_ref().map_or(&[][..], |lines| &lines.0);
+        let (path, proxies) = (path.as_str(), &tracker.proxies);
+        let call = TrackerCall { method: &method, path, query: &query, forwarded, proxies, ends };
         let reply = (tracker.handler)(&call);
         let reply = if method == Method::HEAD { reply.without_body() } else { reply };
         reply.into_bare_response()
     };
-    warp::method().and(warp::path::full()).and(query).map(answer)
+    warp::method()
+        .and(warp::path::full())
+        .and(query)
+        .and(warp::ext::optional::<Forwarded>())
+        .map(answer)
+}
+
+/// The lines of `X-Forwarded-For`. They travel beside the request since warp hands out headers
+/// either singly or all of them, cloned; only proxies send any.
+#[derive(Clone)]
+struct Forwarded(Arc<[HeaderValue]>);
+
+/// Takes note of what a trusted proxy says; anybody else's word would not be looked at.
+pub(crate) fn note_forwarded<B>(request: &mut Request<B>, tracker: &Tracker) {
+    const NAME: HeaderName = HeaderName::from_static("x-forwarded-for");
+    if !tracker.proxies.is_empty() && request.headers().contains_key(NAME) {
+        let lines = request.headers().get_all(NAME).iter().cloned().collect();
+        request.extensions_mut().insert(Forwarded(lines));
+    }
 }

@@ -55,7 +55,7 @@ pub fn answer(swarms: &Swarms, request: &Request<'_>) -> Option<Reply> {
     match (request.client, route) {
         (None, _) => {
             swarms.note_malformed();
-            wire::failed(wire::QueryError("Missing X-Forwarded-For"), &mut out);
+            wire::failed(wire::QueryError("Missing or invalid X-Forwarded-For"), &mut out);
         }
         (Some(client), Route::Announce(key)) => {
             let asker = Asker::new(client, request.local.ip());

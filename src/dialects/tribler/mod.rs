@@ -136,6 +136,7 @@ fn unread(error: BodyError, limit_bytes: usize) -> Refusal {
     match error {
         BodyError::TooLarge => Refusal::TooLarge(limit_bytes),
         BodyError::TooDeep => Refusal::handled(400, "the JSON nests deeper than 64"),
+        BodyError::Late => Refusal::handled(408, "the body did not come in time"),
         BodyError::Broken => Refusal::handled(400, "the body is broken off"),
     }
 }
