@@ -7,6 +7,7 @@ const SOURCES: &[&str] = &[
     "alerts",
     "author",
     "guard",
+    "hashing",
     "names",
     "ordered_disk",
     "parse",

@@ -1,93 +1,160 @@
 // Makes a torrent of a file or a folder.
-#include <set>
+#include <algorithm>
+#include <filesystem>
+#include <iterator>
 #include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
 
+#include <libtorrent/bencode.hpp>
 #include <libtorrent/create_torrent.hpp>
 #include <libtorrent/load_torrent.hpp>
-#include <libtorrent/settings_pack.hpp>
 
 #include "compat.h"
 #include "convert.h"
+#include "hashing.h"
 #include "impl.h"
+#include "names.h"
 
 namespace cove {
 namespace {
 
-lt::create_flags_t flags_of(AuthorRequest const& request)
+namespace fs = std::filesystem;
+
+// The path without a slash at its end, so that its last part is its name.
+fs::path source_of(AuthorRequest const& request)
 {
-    if (request.make_v1 && request.make_v2) return {};
-    if (request.make_v2) return lt::create_torrent::v2_only;
-    if (request.make_v1) return lt::create_torrent::v1_only;
-    throw std::runtime_error("a torrent is v1, v2 or both");
+    auto path = fs::path(std::string(request.path)).lexically_normal();
+    if (!path.has_filename()) path = path.parent_path();
+    if (!path.is_absolute() || !path.has_filename()) throw std::runtime_error("the path must be absolute");
+    return path;
 }
 
-std::string file_name(std::string const& path)
+bool is_excluded(AuthorRequest const& request, fs::path const& path)
 {
-    auto const slash = path.find_last_of('/');
-    return slash == std::string::npos ? path : path.substr(slash + 1);
+    auto const name = path.filename().string();
+    return std::any_of(request.exclude.begin(), request.exclude.end(),
+        [&](rust::String const& excluded) { return std::string(excluded) == name; });
 }
 
-std::string parent_of(std::string path)
+// The regular files to share, in one order on every machine. Symlinks are left out: they may
+// lead to what was never meant to be shared.
+std::vector<fs::path> list_files(AuthorRequest const& request, fs::path const& source)
 {
-    while (path.size() > 1 && path.back() == '/') path.pop_back();
-    auto const slash = path.find_last_of('/');
-    if (slash == std::string::npos) return ".";
-    return slash == 0 ? "/" : path.substr(0, slash);
-}
-
-lt::file_storage files_of(AuthorRequest const& request)
-{
-    std::set<std::string> unwanted;
-    for (auto const& name : request.exclude) unwanted.insert(plain(name));
-    lt::file_storage files;
-    lt::add_files(files, plain(request.path), [&unwanted](std::string const& path) {
-        return unwanted.count(file_name(path)) == 0;
-    });
-    if (files.num_files() == 0 || files.total_size() == 0) {
-        throw std::runtime_error("there is nothing to share: no file, or only empty ones");
+    if (fs::is_regular_file(fs::symlink_status(source))) return {source};
+    std::vector<fs::path> files;
+    for (fs::recursive_directory_iterator i(source), end; i != end; ++i) {
+        auto const status = i->symlink_status();
+        if (is_excluded(request, i->path())) {
+            if (fs::is_directory(status)) i.disable_recursion_pending();
+            continue;
+        }
+        if (fs::is_regular_file(status)) files.push_back(i->path());
     }
-    if (!request.name.empty()) files.set_name(plain(request.name));
+    std::sort(files.begin(), files.end());
     return files;
 }
 
-void describe(lt::create_torrent& torrent, AuthorRequest const& request)
+lt::file_storage storage_of(AuthorRequest const& request, fs::path const& source)
 {
-    torrent.set_priv(request.is_private);
-    torrent.set_comment(plain(request.comment).c_str());
-    torrent.set_creator(plain(request.creator).c_str());
-    for (auto const& tracker : request.trackers) torrent.add_tracker(plain(tracker.url), tracker.tier);
-    for (auto const& url : request.web_seeds) torrent.add_url_seed(plain(url));
+    lt::file_storage storage;
+    auto const parent = source.parent_path();
+    for (auto const& file : list_files(request, source)) {
+        auto const size = static_cast<std::int64_t>(fs::file_size(file));
+        storage.add_file(file.lexically_relative(parent).string(), size);
+    }
+    if (storage.total_size() == 0) throw std::runtime_error("`" + source.string() + "` holds no data");
+    return storage;
 }
 
-void hash(lt::create_torrent& torrent, AuthorRequest const& request, Progress const& progress)
+lt::create_flags_t version_flags(AuthorRequest const& request)
 {
-    lt::settings_pack settings;
-    settings.set_int(lt::settings_pack::hashing_threads, std::max(1, int(request.threads)));
-    settings.set_int(lt::settings_pack::disk_io_read_mode, lt::settings_pack::enable_os_cache);
-    bool cancelled = false;
-    lt::error_code error;
-    auto const total = small_count_of(torrent.num_pieces());
-    // set_piece_hashes cannot be stopped from its callback, so hashing runs to its end unheard.
-    lt::set_piece_hashes(torrent, parent_of(plain(request.path)), settings,
-        [&](lt::piece_index_t piece) {
-            if (!cancelled) cancelled = !progress.report(std::uint32_t(int(piece)) + 1, total);
-        }, error);
-    if (error) throw std::runtime_error("cannot read the files: " + error.message());
-    if (cancelled) throw std::runtime_error("cancelled");
+    if (request.make_v1 && request.make_v2) return {};
+    if (request.make_v1) return lt::create_torrent::v1_only;
+    if (request.make_v2) return lt::create_torrent::v2_only;
+    throw std::runtime_error("a torrent is v1, v2 or both");
+}
+
+// libtorrent would take a smaller one for 16 KiB without a word.
+int piece_length_of(AuthorRequest const& request)
+{
+    auto const length = request.piece_length;
+    auto const is_power = (length & (length - 1)) == 0;
+    if (length != 0 && (!is_power || length < 16u << 10 || length > 256u << 20)) {
+        throw std::runtime_error("the piece length must be a power of two between 16 KiB and 256 MiB");
+    }
+    return static_cast<int>(length);
+}
+
+void fill(lt::create_torrent& torrent, AuthorRequest const& request)
+{
+    for (auto const& tracker : request.trackers) {
+        torrent.add_tracker(std::string(tracker.url), tracker.tier);
+    }
+    for (auto const& url : request.web_seeds) torrent.add_url_seed(std::string(url));
+    torrent.set_priv(request.is_private);
+    if (!request.comment.empty()) torrent.set_comment(std::string(request.comment).c_str());
+    if (!request.creator.empty()) torrent.set_creator(std::string(request.creator).c_str());
+}
+
+// What we made ourselves keeps no limit but its own size.
+lt::load_torrent_limits as_big_as(std::vector<char> const& torrent)
+{
+    lt::load_torrent_limits limits;
+    limits.max_buffer_size = int(torrent.size()) + 1;
+    limits.max_decode_tokens = int(torrent.size()) + 1;
+    return limits;
+}
+
+// The torrent's name may differ from the name on disk. In a v2 torrent of one file it stands in
+// the file tree too.
+void set_name(lt::entry& torrent, std::string const& old_name, std::string const& name)
+{
+    auto& info = torrent["info"].dict();
+    info["name"] = name;
+    auto const tree = info.find("file tree");
+    if (tree == info.end()) return;
+    auto& top = tree->second.dict();
+    auto const file = top.find(old_name);
+    if (top.size() != 1 || file == top.end() || file->second.dict().count("") == 0) return;
+    auto node = std::move(file->second);
+    top.clear();
+    top[name] = std::move(node);
+}
+
+// Every file keeps the name it has on disk, whatever the torrent calls it.
+void keep_disk_names(lt::add_torrent_params& params, lt::file_storage const& on_disk)
+{
+    for (auto const file : on_disk.file_range()) {
+        if (on_disk.pad_file_at(file)) continue;
+        auto const path = on_disk.file_path(file);
+        if (params.ti->files().file_path(file) != path) params.renamed_files[file] = path;
+        else params.renamed_files.erase(file);
+    }
 }
 
 }  // namespace
 
 std::unique_ptr<AddParams> author(AuthorRequest const& request, Progress const& progress)
 {
-    auto files = files_of(request);
-    lt::create_torrent torrent(files, int(request.piece_length), flags_of(request));
-    describe(torrent, request);
-    hash(torrent, request, progress);
-    std::vector<char> const bytes = torrent.generate_buf();
+    auto const source = source_of(request);
+    auto storage = storage_of(request, source);
+    lt::create_torrent torrent(storage, piece_length_of(request), version_flags(request));
+    fill(torrent, request);
+    hash_files(torrent, source.parent_path().string(), request.threads, progress);
+
+    auto entry = torrent.generate();
+    auto const old_name = source.filename().string();
+    auto const name = request.name.empty() ? old_name : clean_part(std::string(request.name));
+    if (name != old_name) set_name(entry, old_name, name);
+    std::vector<char> buffer;
+    lt::bencode(std::back_inserter(buffer), entry);
+
     auto impl = std::make_unique<AddParams::Impl>();
-    impl->params = lt::load_torrent_buffer(bytes);
-    impl->params.save_path = parent_of(plain(request.path));
+    impl->params = lt::load_torrent_buffer(buffer, as_big_as(buffer));
+    keep_disk_names(impl->params, torrent.files());
+    impl->params.save_path = source.parent_path().string();
     auto made = std::make_unique<AddParams>(std::move(impl));
     made->claim_all_pieces();
     return made;

@@ -67,7 +67,7 @@ public:
     void apply_settings(rust::Slice<Setting const> settings);
     rust::Vec<Setting> settings() const;
     void add(std::unique_ptr<AddParams> params, std::uint64_t token);
-    void remove(std::uint64_t token, bool remove_files);
+    void remove(std::uint64_t token);
     void pause(std::uint64_t token);
     void resume(std::uint64_t token);
     void recheck(std::uint64_t token);

@@ -79,6 +79,12 @@ lt::settings_pack pack_of(rust::Slice<Setting const> settings)
         if (kind_of(name) != setting.kind) {
             throw std::runtime_error("setting `" + text + "` is of another type");
         }
+        if (name == lt::settings_pack::alert_mask) {
+            throw std::runtime_error("setting `" + text + "` belongs to the program");
+        }
+        if (setting.number != int(setting.number)) {
+            throw std::runtime_error("setting `" + text + "` is out of range");
+        }
         switch (setting.kind) {
             case SettingKind::Text: pack.set_str(name, plain(setting.text)); break;
             case SettingKind::Int: pack.set_int(name, int(setting.number)); break;
@@ -110,8 +116,13 @@ void add_peer_extensions(lt::session& session)
 }
 
 // libtorrent turns file names into the locale's encoding, and a program begins in the locale "C",
-// which has no `ü`: the names in the API must be the names on disk (rule F2).
-void name_files_in_utf8() { std::setlocale(LC_CTYPE, "C.UTF-8"); }
+// which has no `ü`: the names in the API must be the names on disk (rule F2). Once, since whoever
+// reads the locale meanwhile would read freed memory.
+void name_files_in_utf8()
+{
+    static char const* const locale = std::setlocale(LC_CTYPE, "C.UTF-8");
+    static_cast<void>(locale);
+}
 
 // Every thread would get a heap of its own, and a seeding NAS has many threads and little to
 // allocate at once.

@@ -1,5 +1,6 @@
 // What can be done to one torrent, by its token.
 #include <algorithm>
+#include <limits>
 #include <stdexcept>
 
 #include <libtorrent/announce_entry.hpp>
@@ -55,8 +56,29 @@ std::vector<lt::download_priority_t> priorities_of(rust::Slice<std::uint8_t cons
 {
     std::vector<lt::download_priority_t> to;
     to.reserve(from.size());
-    for (auto const priority : from) to.push_back(lt::download_priority_t(std::min<std::uint8_t>(priority, 7)));
+    for (auto const priority : from) {
+        if (priority > 7) throw std::runtime_error("a priority is above 7");
+        to.push_back(lt::download_priority_t(priority));
+    }
     return to;
+}
+
+// libtorrent ignores pieces beyond a torrent's last; here they must only be a number of its kind.
+lt::piece_index_t piece_of(std::uint64_t piece)
+{
+    if (piece > std::uint64_t(std::numeric_limits<int>::max())) {
+        throw std::runtime_error("no torrent has so many pieces");
+    }
+    return lt::piece_index_t(int(piece));
+}
+
+// A copy made on the network thread, which renames files in the original. A v2 torrent that still
+// lacks hashes has no such copy; its original is copied here.
+std::shared_ptr<lt::torrent_info> copy_of_info(lt::torrent_handle const& torrent)
+{
+    if (auto copy = torrent.torrent_file_with_hashes()) return copy;
+    auto const info = torrent.torrent_file();
+    return info ? std::make_shared<lt::torrent_info>(*info) : nullptr;
 }
 
 void copy_state(lt::peer_info const& from, PeerEntry& to)
@@ -107,17 +129,15 @@ lt::torrent_handle const& Session::Impl::handle(std::uint64_t token) const
 void Session::add(std::unique_ptr<AddParams> params, std::uint64_t token)
 {
     if (!params) throw std::runtime_error("there are no parameters to add");
+    if (token == 0) throw std::runtime_error("token 0 means none");
+    if (impl->handles.count(token) != 0) throw std::runtime_error("the token is in use");
     auto taken = std::move(params->impl->params);
     taken.userdata = lt::client_data_t(reinterpret_cast<void*>(std::uintptr_t(token)));
     taken.flags |= lt::torrent_flags::update_subscribe | lt::torrent_flags::duplicate_is_error;
     impl->live().async_add_torrent(std::move(taken));
 }
 
-void Session::remove(std::uint64_t token, bool remove_files)
-{
-    auto const flags = remove_files ? lt::session::delete_files : lt::remove_flags_t{};
-    impl->live().remove_torrent(impl->handle(token), flags);
-}
+void Session::remove(std::uint64_t token) { impl->live().remove_torrent(impl->handle(token)); }
 
 void Session::pause(std::uint64_t token)
 {
@@ -139,22 +159,33 @@ void Session::reannounce(std::uint64_t token, rust::Str url)
         torrent.force_dht_announce();
         return;
     }
-    auto const trackers = torrent.trackers();
-    for (std::size_t i = 0; i < trackers.size(); ++i) {
-        if (trackers[i].url == plain(url)) {
-            torrent.force_reannounce(0, int(i), lt::torrent_handle::ignore_min_interval);
-        }
-    }
+    auto const wanted = plain(url);
+    auto const all = torrent.trackers();
+    auto const found = std::find_if(
+        all.begin(), all.end(), [&](auto const& tracker) { return tracker.url == wanted; });
+    if (found == all.end()) throw std::runtime_error("it has no tracker `" + wanted + "`");
+    torrent.force_reannounce(0, int(found - all.begin()), lt::torrent_handle::ignore_min_interval);
 }
 
 void Session::move_storage(std::uint64_t token, rust::Str path, MoveMode mode)
 {
+    if (path.empty()) throw std::runtime_error("the path is empty");
     impl->handle(token).move_storage(plain(path), move_mode_of(mode));
 }
 
 void Session::rename_file(std::uint64_t token, std::uint32_t file, rust::Str name)
 {
-    impl->handle(token).rename_file(lt::file_index_t(int(file)), plain(name));
+    auto const& torrent = impl->handle(token);
+    auto const wanted = plain(name);
+    if (clean_path(wanted) != wanted) throw std::runtime_error("`" + wanted + "` is no file name");
+    auto const info = copy_of_info(torrent);
+    if (!info) throw std::runtime_error("the metadata is not known yet");
+    if (file >= std::uint32_t(info->num_files())) throw std::runtime_error("no such file");
+    lt::file_index_t const index(static_cast<int>(file));
+    if (!clean_names(*info, {{index, wanted}}).empty()) {
+        throw std::runtime_error("another file has the name `" + wanted + "`");
+    }
+    torrent.rename_file(index, wanted);
 }
 
 void Session::prioritize_files(std::uint64_t token, rust::Slice<std::uint8_t const> priorities)
@@ -166,16 +197,18 @@ void Session::prioritize_pieces(std::uint64_t token, std::uint32_t first,
                                 rust::Slice<std::uint8_t const> priorities)
 {
     std::vector<std::pair<lt::piece_index_t, lt::download_priority_t>> wanted;
-    int piece = int(first);
+    std::uint64_t piece = first;
     for (auto const priority : priorities_of(priorities)) {
-        wanted.emplace_back(lt::piece_index_t(piece++), priority);
+        wanted.emplace_back(piece_of(piece++), priority);
     }
     impl->handle(token).prioritize_pieces(wanted);
 }
 
 void Session::set_piece_deadline(std::uint64_t token, std::uint32_t piece, std::uint32_t deadline_ms)
 {
-    impl->handle(token).set_piece_deadline(lt::piece_index_t(int(piece)), int(deadline_ms));
+    auto const longest = std::uint32_t(std::numeric_limits<int>::max());
+    auto const deadline = int(std::min(deadline_ms, longest));
+    impl->handle(token).set_piece_deadline(piece_of(piece), deadline);
 }
 
 void Session::clear_piece_deadlines(std::uint64_t token)
@@ -233,7 +266,12 @@ void Session::remove_web_seed(std::uint64_t token, rust::Str url)
 
 void Session::connect_peer(std::uint64_t token, rust::Str ip, std::uint16_t port)
 {
-    auto const address = lt::make_address(plain(ip));
+    lt::error_code error;
+    auto const address = lt::make_address(plain(ip), error);
+    if (error || port == 0) {
+        throw std::runtime_error("`" + plain(ip) + "` with port " + std::to_string(port)
+                                 + " is no address of a peer");
+    }
     impl->handle(token).connect_peer({address, port});
 }
 
@@ -249,8 +287,7 @@ Description Session::description(std::uint64_t token) const
 {
     auto const& torrent = impl->handle(token);
     auto const status = torrent.status(lt::torrent_handle::query_name
-                                       | lt::torrent_handle::query_save_path
-                                       | lt::torrent_handle::query_torrent_file);
+                                       | lt::torrent_handle::query_save_path);
     Description to{};
     to.hashes = hashes_of(status.info_hashes);
     to.name = lossy(clean_name(status.name));
@@ -258,7 +295,8 @@ Description Session::description(std::uint64_t token) const
     to.added_at = status.added_time;
     to.completed_at = status.completed_time;
     to.trackers = trackers(token);
-    if (auto const info = status.torrent_file.lock()) describe_metadata(*info, to);
+    to.web_seeds = web_seeds(token);
+    if (auto const info = copy_of_info(torrent)) describe_metadata(*info, to);
     for (auto const priority : torrent.get_file_priorities()) {
         to.file_priorities.push_back(static_cast<std::uint8_t>(priority));
     }

@@ -245,7 +245,7 @@ impl Engine {
     /// # Errors
     /// `NotFound`; Busy.
     pub async fn remove(&self, id: TorrentId) -> Result<()> {
-        self.wait(id, Outcome::Removed, |session, token| session.remove(token, false)).await
+        self.wait(id, Outcome::Removed, |session, token| session.remove(token)).await
     }
 
     /// Hands resume data up now; answered when whoever receives it made it durable.

@@ -6,7 +6,7 @@
 
 #![expect(unsafe_code, reason = "cxx expands to foreign calls; one Send is argued below")]
 #![allow(clippy::all, unreachable_pub, reason = "generated code")]
-#![allow(dead_code, reason = "the bridge is complete before everything has a caller")]
+#![allow(dead_code, reason = "the bridge is complete, and tested, before everything is called")]
 
 use crate::engine::waker::Progress;
 use crate::engine::waker::Waker;
@@ -380,13 +380,14 @@ pub(crate) mod bridge {
         fn settings(self: &Session) -> Result<Vec<Setting>>;
         /// Takes `params`; `Added` or `AddFailed` with `token` follows.
         fn add(self: Pin<&mut Session>, params: UniquePtr<AddParams>, token: u64) -> Result<()>;
-        /// `Removed` follows; files stay when `remove_files` is false.
-        fn remove(self: Pin<&mut Session>, token: u64, remove_files: bool) -> Result<()>;
+        /// `Removed` follows; the files stay, since deleting them takes care that libtorrent does
+        /// not take (rule F3).
+        fn remove(self: Pin<&mut Session>, token: u64) -> Result<()>;
         fn pause(self: Pin<&mut Session>, token: u64) -> Result<()>;
         fn resume(self: Pin<&mut Session>, token: u64) -> Result<()>;
         fn recheck(self: Pin<&mut Session>, token: u64) -> Result<()>;
         fn clear_error(self: Pin<&mut Session>, token: u64) -> Result<()>;
-        /// `url` empty: all trackers; else that one. Also asks the DHT when empty.
+        /// `url` empty: all trackers; else that one, which must be there. Also asks the DHT when empty.
         fn reannounce(self: Pin<&mut Session>, token: u64, url: &str) -> Result<()>;
         fn move_storage(
             self: Pin<&mut Session>,

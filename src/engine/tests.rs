@@ -1,4 +1,12 @@
-//! Two engines over loopback: real sessions, nothing mocked.
+//! Two engines over loopback, and below them every call of the bridge: real sessions, nothing mocked.
+
+mod authoring;
+mod bencode;
+mod commands;
+mod hostile;
+mod rig;
+mod sessions;
+mod transfers;
 
 use std::net::Ipv4Addr;
 use std::net::SocketAddr;

@@ -81,7 +81,7 @@ impl Actor {
         };
         entry.is_shown_only = true;
         let slot = entry.session;
-        let removed = self.slots[slot].session.pin_mut().remove(token, false);
+        let removed = self.slots[slot].session.pin_mut().remove(token);
         note_failure("take out a refused torrent", removed);
         let error = format!("its metadata is not allowed: {why}");
         if let Some(row) = self.board.row(token) {

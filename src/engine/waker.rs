@@ -49,12 +49,26 @@ struct ProgressState {
     is_cancelled: AtomicBool,
 }
 
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "the bridge is complete, and tested, before everything is called")
+)]
 impl Progress {
     /// Notes `done` of `total` pieces; false when the work should stop.
     pub(crate) fn report(&self, done: u32, total: u32) -> bool {
         self.shared.done.store(done, Ordering::Relaxed);
         self.shared.total.store(total, Ordering::Relaxed);
         !self.shared.is_cancelled.load(Ordering::Relaxed)
+    }
+
+    /// Pieces hashed and pieces in all; (0, 0) before the first.
+    pub(crate) fn pieces(&self) -> (u32, u32) {
+        (self.shared.done.load(Ordering::Relaxed), self.shared.total.load(Ordering::Relaxed))
+    }
+
+    /// Makes the next report stop the work.
+    pub(crate) fn cancel(&self) {
+        self.shared.is_cancelled.store(true, Ordering::Relaxed);
     }
 }
 

@@ -1,0 +1,198 @@
+// libtorrent's own hashing maps the files, so that one which shrinks meanwhile raises SIGBUS, and it
+// cannot be stopped: jobs of its disk threads outlive what they point to. This reads piece by piece.
+#include "hashing.h"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <exception>
+#include <mutex>
+#include <stdexcept>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+#include <fcntl.h>
+#include <libtorrent/file_storage.hpp>
+#include <libtorrent/hasher.hpp>
+#include <unistd.h>
+
+#include "convert.h"
+
+namespace cove {
+namespace {
+
+constexpr int block_bytes = 16 << 10;
+constexpr std::uint32_t threads_max = 64;
+
+// An open file; closed at the end of its scope.
+class Descriptor final {
+public:
+    explicit Descriptor(std::string const& path)
+        : number_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW))
+    {
+        if (number_ < 0) throw std::system_error(errno, std::generic_category(), path);
+    }
+    ~Descriptor() { ::close(number_); }
+    Descriptor(Descriptor const&) = delete;
+    Descriptor& operator=(Descriptor const&) = delete;
+
+    int number() const { return number_; }
+
+private:
+    int number_;
+};
+
+void read_part(std::string const& path, std::int64_t offset, lt::span<char> into)
+{
+    Descriptor const file(path);
+    while (!into.empty()) {
+        auto const got = ::pread(file.number(), into.data(), std::size_t(into.size()), offset);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) throw std::system_error(errno, std::generic_category(), path);
+        if (got == 0) throw std::runtime_error("`" + path + "` became shorter while it was read");
+        into = into.subspan(got);
+        offset += got;
+    }
+}
+
+// The root of `leaves`, as many as a power of two (BEP 52).
+lt::sha256_hash root_of(std::vector<lt::sha256_hash> leaves)
+{
+    while (leaves.size() > 1) {
+        for (std::size_t i = 0; i < leaves.size() / 2; ++i) {
+            lt::hasher256 pair;
+            pair.update(leaves[2 * i]);
+            pair.update(leaves[2 * i + 1]);
+            leaves[i] = pair.final();
+        }
+        leaves.resize(leaves.size() / 2);
+    }
+    return leaves.front();
+}
+
+// What several threads work through together: the pieces of one torrent.
+class Work final {
+public:
+    Work(lt::create_torrent& torrent, std::string const& parent, Progress const& progress)
+        : torrent_(torrent), files_(torrent.files()), parent_(parent), progress_(progress)
+    {
+    }
+
+    // Takes one piece after another until none is left or somebody failed.
+    void run() noexcept
+    {
+        try {
+            std::vector<char> buffer(std::size_t(files_.piece_length()));
+            for (int next = next_++; next < files_.num_pieces() && !is_over_; next = next_++) {
+                hash_piece(lt::piece_index_t(next), buffer);
+            }
+        } catch (...) {
+            std::lock_guard<std::mutex> const lock(mutex_);
+            fail(std::current_exception());
+        }
+    }
+
+    void rethrow() const
+    {
+        if (failure_) std::rethrow_exception(failure_);
+    }
+
+private:
+    void hash_piece(lt::piece_index_t piece, std::vector<char>& buffer)
+    {
+        lt::span<char> const bytes(buffer.data(), files_.piece_size(piece));
+        fill(piece, bytes);
+        auto const has_v2 = !torrent_.is_v1_only()
+            && !files_.pad_file_at(files_.file_index_at_piece(piece));
+        auto const v1 = torrent_.is_v2_only() ? lt::sha1_hash() : lt::hasher(bytes).final();
+        auto const v2 = has_v2 ? v2_of(piece, bytes) : lt::sha256_hash();
+        std::lock_guard<std::mutex> const lock(mutex_);
+        if (is_over_) return;
+        if (!torrent_.is_v2_only()) torrent_.set_hash(piece, v1);
+        if (has_v2) put_v2(piece, v2);
+        auto const total = small_count_of(files_.num_pieces());
+        if (progress_.report(++done_, total)) return;
+        fail(std::make_exception_ptr(std::runtime_error("cancelled")));
+    }
+
+    void fill(lt::piece_index_t piece, lt::span<char> bytes) const
+    {
+        for (auto const& part : files_.map_block(piece, 0, int(bytes.size()))) {
+            auto const into = bytes.first(std::ptrdiff_t(part.size));
+            if (files_.pad_file_at(part.file_index)) {
+                std::fill(into.begin(), into.end(), char(0));
+            } else {
+                read_part(files_.file_path(part.file_index, parent_), part.offset, into);
+            }
+            bytes = bytes.subspan(std::ptrdiff_t(part.size));
+        }
+    }
+
+    lt::sha256_hash v2_of(lt::piece_index_t piece, lt::span<char const> bytes) const
+    {
+        auto const file = files_.file_index_at_piece(piece);
+        bytes = bytes.first(files_.piece_size2(piece));
+        // A file smaller than a piece has a tree of its own size.
+        std::size_t leaves = std::size_t(files_.piece_length() / block_bytes);
+        if (files_.file_size(file) < files_.piece_length()) {
+            for (leaves = 1; leaves < std::size_t(files_.file_num_blocks(file));) leaves *= 2;
+        }
+        std::vector<lt::sha256_hash> hashes;
+        while (!bytes.empty()) {
+            auto const size = std::min<std::ptrdiff_t>(block_bytes, bytes.size());
+            hashes.push_back(lt::hasher256(bytes.first(size)).final());
+            bytes = bytes.subspan(size);
+        }
+        hashes.resize(leaves);
+        return root_of(std::move(hashes));
+    }
+
+    void put_v2(lt::piece_index_t piece, lt::sha256_hash const& root)
+    {
+        auto const file = files_.file_index_at_piece(piece);
+        auto const first = int(files_.file_offset(file) / files_.piece_length());
+        auto const inside = lt::piece_index_t::diff_type(static_cast<int>(piece) - first);
+        torrent_.set_hash2(file, inside, root);
+    }
+
+    // Under the mutex; the first failure counts.
+    void fail(std::exception_ptr failure)
+    {
+        if (!is_over_) failure_ = std::move(failure);
+        is_over_ = true;
+    }
+
+    lt::create_torrent& torrent_;
+    lt::file_storage const& files_;
+    std::string const& parent_;
+    Progress const& progress_;
+    std::atomic<int> next_{0};
+    std::atomic<bool> is_over_{false};
+    std::mutex mutex_;
+    std::uint32_t done_ = 0;
+    std::exception_ptr failure_;
+};
+
+}  // namespace
+
+void hash_files(lt::create_torrent& torrent, std::string const& parent, std::uint32_t threads,
+                Progress const& progress)
+{
+    Work work(torrent, parent, progress);
+    std::vector<std::thread> helpers;
+    for (auto i = std::clamp<std::uint32_t>(threads, 1, threads_max); i > 1; --i) {
+        try {
+            helpers.emplace_back([&work] { work.run(); });
+        } catch (std::system_error const&) {
+            // No thread to be had: those that are there do it.
+            break;
+        }
+    }
+    work.run();
+    for (auto& helper : helpers) helper.join();
+    work.rethrow();
+}
+
+}  // namespace cove

@@ -1,0 +1,18 @@
+// Hashes the files of a torrent that is being made.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include <libtorrent/create_torrent.hpp>
+
+#include "cove/src/engine/ffi.rs.h"
+
+namespace cove {
+
+// Puts the hash of every piece into `torrent`; its files lie in `parent`. Throws when a file cannot
+// be read in its full length, or "cancelled" when `progress` says so.
+void hash_files(lt::create_torrent& torrent, std::string const& parent, std::uint32_t threads,
+                Progress const& progress);
+
+}  // namespace cove

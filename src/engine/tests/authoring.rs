@@ -1,0 +1,141 @@
+//! Making torrents.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use super::rig::Rig;
+use super::rig::SEEDING;
+use super::rig::author;
+use super::rig::limits;
+use super::rig::make_share;
+use super::rig::noise;
+use super::rig::request;
+use crate::engine::ffi::bridge;
+use crate::engine::ffi::bridge::TrackerEntry;
+use crate::engine::waker::Progress;
+
+fn paths(description: &bridge::Description) -> Vec<&str> {
+    let whole = description.files.iter().filter(|file| !file.is_padding);
+    whole.map(|file| file.path.as_str()).collect()
+}
+
+#[test]
+fn what_was_asked_for_is_in_the_torrent() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut request = request(&make_share(folder.path()), true, true);
+    request.trackers = vec![
+        TrackerEntry { url: "http://one.invalid/announce".into(), tier: 0 },
+        TrackerEntry { url: "http://two.invalid/announce".into(), tier: 1 },
+    ];
+    request.web_seeds = vec!["http://seed.invalid/".into()];
+    request.is_private = true;
+    request.comment = "for a friend".into();
+    let made = author(&request);
+    let bytes = made.metadata_bytes().unwrap();
+    let read = bridge::parse_torrent(&bytes, &limits()).unwrap().describe().unwrap();
+    assert!(read.hashes.has_v1 && read.hashes.has_v2 && read.is_private && read.has_folder);
+    assert_eq!(read.comment, "for a friend");
+    assert_eq!(read.web_seeds, ["http://seed.invalid/"]);
+    let tiers: Vec<_> = read.trackers.iter().map(|t| (t.url.as_str(), t.tier)).collect();
+    let wanted = [("http://one.invalid/announce", 0), ("http://two.invalid/announce", 1)];
+    assert_eq!(tiers, wanted);
+    assert_eq!(read.total_size, made.describe().unwrap().total_size);
+    assert_eq!(read.piece_length, 16 << 10);
+    assert_eq!(paths(&read), ["share/a.bin", "share/c.txt", "share/inner/b.bin"]);
+    assert_eq!(made.describe().unwrap().save_path, folder.path().to_str().unwrap());
+}
+
+#[test]
+fn the_same_folder_gives_the_same_torrent() {
+    for (make_v1, make_v2) in [(true, false), (false, true), (true, true)] {
+        let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let hashes = [one, two].map(|folder| {
+            let share = make_share(folder.path());
+            author(&request(&share, make_v1, make_v2)).describe().unwrap().hashes
+        });
+        assert_eq!((hashes[0].v1, hashes[0].v2), (hashes[1].v1, hashes[1].v2));
+        assert_eq!((hashes[0].has_v1, hashes[0].has_v2), (make_v1, make_v2));
+    }
+}
+
+#[test]
+fn excluded_names_and_symlinks_are_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let share = make_share(folder.path());
+    symlink("/etc/passwd", share.join("link")).unwrap();
+    symlink("/etc", share.join("links")).unwrap();
+    let mut request = request(&share, true, false);
+    request.exclude = vec!["inner".into(), "c.txt".into()];
+    let made = author(&request).describe().unwrap();
+    assert_eq!(paths(&made), ["share/a.bin"]);
+    assert!(made.has_folder);
+}
+
+#[test]
+fn another_name_leaves_the_files_where_they_are() {
+    for (make_v1, make_v2) in [(true, false), (false, true), (true, true)] {
+        let mut rig = Rig::new();
+        let file = rig.path().join("disk name.bin");
+        fs::write(&file, noise(100_000, 3)).unwrap();
+        for (token, path) in [(1, file), (2, make_share(rig.path()))] {
+            let mut request = request(&path, make_v1, make_v2);
+            request.name = "torrent name".into();
+            let mut made = author(&request);
+            assert_eq!(made.describe().unwrap().name, "torrent name");
+            let bytes = made.metadata_bytes().unwrap();
+            let plain = bridge::parse_torrent(&bytes, &limits()).unwrap().describe().unwrap();
+            assert!(plain.files[0].path.starts_with("torrent name"), "{plain:?}");
+            made.pin_mut().set_options(&rig.options()).unwrap();
+            rig.add(made, token);
+            rig.wait_for_stage(token, SEEDING);
+        }
+    }
+}
+
+#[test]
+fn the_piece_length_follows_the_size_when_not_given() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut request = request(&make_share(folder.path()), true, false);
+    request.piece_length = 0;
+    let made = author(&request).describe().unwrap();
+    assert!(made.piece_length.is_power_of_two() && made.piece_length >= 16 << 10);
+}
+
+#[test]
+fn progress_is_told_and_can_cancel() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("big.bin");
+    fs::write(&file, noise(4 << 20, 4)).unwrap();
+    for (make_v1, make_v2) in [(true, false), (false, true)] {
+        let request = request(&file, make_v1, make_v2);
+        let progress = Progress::default();
+        bridge::author(&request, &progress).unwrap();
+        assert_eq!(progress.pieces(), (256, 256));
+
+        let stopped = Progress::default();
+        stopped.cancel();
+        let refused = bridge::author(&request, &stopped).err().unwrap();
+        assert_eq!(refused.to_string(), "cancelled");
+        assert_eq!(stopped.pieces(), (1, 256));
+    }
+}
+
+#[test]
+fn what_cannot_be_made_is_refused_in_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let refuse = |change: &dyn Fn(&mut bridge::AuthorRequest)| {
+        let mut wish = request(&make_share(folder.path()), true, false);
+        change(&mut wish);
+        bridge::author(&wish, &Progress::default()).err().unwrap().to_string()
+    };
+    assert!(refuse(&|r| r.path = "/nowhere/at/all".into()).contains("No such file"));
+    assert_eq!(refuse(&|r| r.path = "share".into()), "the path must be absolute");
+    assert_eq!(refuse(&|r| r.path = "/".into()), "the path must be absolute");
+    assert_eq!(refuse(&|r| r.make_v1 = false), "a torrent is v1, v2 or both");
+    for odd in [1, 12_345, 8 << 10, 48 << 10, 1 << 31] {
+        assert!(refuse(&|r| r.piece_length = odd).starts_with("the piece length must"), "{odd}");
+    }
+    fs::create_dir(folder.path().join("empty")).unwrap();
+    let empty = refuse(&|r| r.path = folder.path().join("empty").to_str().unwrap().into());
+    assert!(empty.ends_with("holds no data"), "{empty}");
+}
