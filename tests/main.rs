@@ -20,4 +20,5 @@ mod listeners;
 mod power;
 mod restart;
 mod streaming;
+mod tls;
 mod tribler;

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde::Serializer;
 use serde::de::Error as _;
 
+use crate::app::config::TlsConfig;
 use crate::app::config::addresses;
 use crate::domain::error::Error;
 use crate::domain::error::Result;
@@ -36,11 +37,14 @@ pub struct TrackerHttpConfig {
     pub max_connections: u32,
     /// Connections from one address, or one /64 network of IPv6. Default 64.
     pub max_connections_per_address: u32,
+    /// With a certificate these addresses speak TLS only.
+    pub tls: TlsConfig,
 }
 
 impl TrackerConfig {
     /// What must hold beyond the types.
     pub(crate) fn check(&self) -> Result<()> {
+        self.http.tls.files("tracker.http.tls")?;
         let limits = [
             ("max_connections", self.http.max_connections),
             ("max_connections_per_address", self.http.max_connections_per_address),
@@ -61,6 +65,7 @@ impl Default for TrackerHttpConfig {
             bind: vec![SocketAddr::from(([0, 0, 0, 0], PORT)), SocketAddr::from(([0u16; 8], PORT))],
             max_connections: 4096,
             max_connections_per_address: 64,
+            tls: TlsConfig::default(),
         }
     }
 }
