@@ -22,6 +22,7 @@ mod lost_files;
 mod power;
 mod restart;
 mod streaming;
+mod tls;
 mod torrust;
 mod tracker_household;
 mod tracker_http;

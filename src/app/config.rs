@@ -23,6 +23,7 @@ use crate::app::config_sources::Wishes;
 pub use crate::app::config_tracker::TrackerConfig;
 use crate::domain::error::Error;
 use crate::domain::error::Result;
+use crate::http::TlsFiles;
 
 /// Everything that can be configured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -56,6 +57,17 @@ pub struct ApiConfig {
     pub allowed_origins: Vec<String>,
     /// What a caller may use up (rule W9).
     pub limits: ApiLimits,
+    /// With a certificate the API speaks TLS only.
+    pub tls: TlsConfig,
+}
+
+/// Sections `api.tls` and `tracker.http.tls`: a certificate for TLS (rule W12).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TlsConfig {
+    /// File with the certificate and its chain, in PEM. Default: none, and plain HTTP.
+    pub certificate: Option<PathBuf>,
+    /// File with its private key, in PEM; readable by its owner alone. Default: none.
+    pub key: Option<PathBuf>,
 }
 
 /// Section `api.limits`: what callers of the HTTP server may use up (rule W9).
@@ -306,6 +318,7 @@ impl Config {
             return Err(Error::invalid("`client.umask` is three octal digits, such as 022"));
         }
         self.api.limits.check()?;
+        self.api.tls.files("api.tls")?;
         self.tracker.check()?;
         config_paths::check(self, file)
     }
@@ -315,6 +328,24 @@ impl ClientConfig {
     /// `umask` as a number; `None` when it is none.
     pub fn umask_bits(&self) -> Option<u32> {
         u32::from_str_radix(&self.umask, 8).ok().filter(|bits| *bits <= 0o777)
+    }
+}
+
+impl TlsConfig {
+    /// What URLs of these addresses begin with.
+    pub(crate) fn scheme(&self) -> &'static str {
+        if self.certificate.is_some() { "https" } else { "http" }
+    }
+
+    /// Both files, or none; `section` is for the message.
+    pub(crate) fn files(&self, section: &str) -> Result<Option<TlsFiles>> {
+        match (self.certificate.clone(), self.key.clone()) {
+            (Some(certificate), Some(key)) => Ok(Some(TlsFiles { certificate, key })),
+            (None, None) => Ok(None),
+            _ => Err(Error::invalid(format!(
+                "`{section}` needs both: `{section}.certificate` and `{section}.key`"
+            ))),
+        }
     }
 }
 
@@ -349,6 +380,7 @@ impl Default for ApiConfig {
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
             limits: ApiLimits::default(),
+            tls: TlsConfig::default(),
         }
     }
 }
@@ -616,6 +648,8 @@ mod tests {
             (Home::new().set("api.bind=localhost"), "`localhost` is no address:port"),
             (Home::new().set("api.bind="), "`api.bind` is empty"),
             (Home::new().set("api.limits.max_headers=0"), "`api.limits.max_headers` is 0"),
+            (Home::new().set("api.tls.key=k.pem"), "`api.tls` needs both"),
+            (Home::new().set("tracker.http.tls.certificate=c"), "`tracker.http.tls` needs both"),
             (Home::new().set("tracker.proxies=10.0.0.1/8"), "`10.0.0.1/8` is no address or"),
             (Home::new().set("tracker.http.bind=6969"), "`6969` is no address:port"),
             (
@@ -749,6 +783,9 @@ mod tests {
         let client = home.load().config.client;
         assert_eq!(client.roots, [home.path("etc/../data")]);
         assert_eq!(client.import_dirs, [home.path("in"), "/abs".into()]);
+        let home = Home::new().file("etc/c.toml", "[api.tls]\ncertificate = 'c'\nkey = '/k'");
+        let tls = home.load().config.api.tls;
+        assert_eq!((tls.certificate, tls.key), (Some(home.path("etc/c")), Some("/k".into())));
         assert!(Home::new().set("client.roots=~/x").refusal().contains("`~` is not expanded"));
     }
 

@@ -21,7 +21,16 @@ const FREE_TABLE: &str = "client.settings";
 const BOOL_OR_LIST: &str = "client.fetch_private";
 
 /// Keys that hold paths; relative ones are made absolute.
-const PATHS: [&str; 4] = ["state_dir", "client.download_dir", "client.roots", "client.import_dirs"];
+const PATHS: [&str; 8] = [
+    "state_dir",
+    "client.download_dir",
+    "client.roots",
+    "client.import_dirs",
+    "api.tls.certificate",
+    "api.tls.key",
+    "tracker.http.tls.certificate",
+    "tracker.http.tls.key",
+];
 
 /// The known keys with their defaults.
 pub(crate) struct Schema {

@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde::Serializer;
 use serde::de::Error as _;
 
+use crate::app::config::TlsConfig;
 use crate::app::config::addresses;
 use crate::domain::error::Error;
 use crate::domain::error::Result;
@@ -86,6 +87,8 @@ pub struct TrackerHttpConfig {
     pub max_connections: u32,
     /// Connections from one address, or one /64 network of IPv6. Default 64.
     pub max_connections_per_address: u32,
+    /// With a certificate these addresses speak TLS only.
+    pub tls: TlsConfig,
 }
 
 /// Section `tracker.limits`: how much the tracker remembers; 0 means no limit. At a limit what is
@@ -107,6 +110,7 @@ pub struct TrackerLimits {
 impl TrackerConfig {
     /// What must hold beyond the types.
     pub(crate) fn check(&self) -> Result<()> {
+        self.http.tls.files("tracker.http.tls")?;
         let limits = [
             ("http.max_connections", self.http.max_connections),
             ("http.max_connections_per_address", self.http.max_connections_per_address),
@@ -161,7 +165,12 @@ impl Default for TrackerUdpConfig {
 
 impl Default for TrackerHttpConfig {
     fn default() -> Self {
-        Self { bind: everywhere(), max_connections: 4096, max_connections_per_address: 64 }
+        Self {
+            bind: everywhere(),
+            max_connections: 4096,
+            max_connections_per_address: 64,
+            tls: TlsConfig::default(),
+        }
     }
 }
 

@@ -113,7 +113,8 @@ async fn start(loaded: &Loaded) -> Result<Running, Failure> {
     let config = &loaded.config;
     let state = StateDir::open(&config.state_dir)?;
     let auth = services::auth(config, &state)?;
-    let server = Server::bind(services::http(config)).map_err(in_use)?;
+    let http = services::http(config).map_err(|error| Failure(Exit::Usage, error.to_string()))?;
+    let server = Server::bind(http).map_err(in_use)?;
     let udp = bind_udp(config)?;
     let opened = open_store(&state)?;
     state_dir::set_payload_umask(config.client.umask_bits().unwrap_or(0o022));
@@ -124,7 +125,8 @@ async fn start(loaded: &Loaded) -> Result<Running, Failure> {
     let store = opened.store.clone();
     let swarms = tracker::load(&config.tracker, &store).await?;
     let addresses = Addresses {
-        url: state_dir::local_url(&server.addresses(Role::Api)).unwrap_or_default(),
+        url: state_dir::local_url(config.api.tls.scheme(), &server.addresses(Role::Api))
+            .unwrap_or_default(),
         peer_port: peer_port(&engine).await,
         tracker_http: server.addresses(Role::Tracker),
         tracker_udp: udp.addresses().to_vec(),
@@ -135,7 +137,7 @@ async fn start(loaded: &Loaded) -> Result<Running, Failure> {
     let handle = load(loaded, auth, &engine, opened, swarms);
     let (stop_http, stop) = watch::channel(false);
     let http = tokio::spawn(server.run(dialects::handlers(handle, services::facts(config)), stop));
-    announce(&state, &addresses, config.api.token.is_some())?;
+    announce(&state, &addresses, config)?;
     Ok(Running { stop_http, http, tracker, engine, keeper, store, state })
 }
 
@@ -216,13 +218,9 @@ async fn peer_port(engine: &Engine) -> u16 {
 }
 
 /// Tells the command line and the user where everything is.
-fn announce(
-    state: &StateDir,
-    addresses: &Addresses,
-    is_token_configured: bool,
-) -> Result<(), Failure> {
+fn announce(state: &StateDir, addresses: &Addresses, config: &Config) -> Result<(), Failure> {
     state.announce(addresses)?;
-    let token = if is_token_configured {
+    let token = if config.api.token.is_some() {
         "as configured (api.token)".to_owned()
     } else {
         format!("in {}", state.token_path().display())
@@ -235,7 +233,8 @@ fn announce(
     // Nobody reading standard output is no reason to stop.
     let _ = writeln!(out, "API      {}\ntoken    {token}\npeers    {peers}", addresses.url);
     for address in &addresses.tracker_http {
-        let _ = writeln!(out, "tracker  http://{address}/announce");
+        let scheme = config.tracker.http.tls.scheme();
+        let _ = writeln!(out, "tracker  {scheme}://{address}/announce");
     }
     for address in &addresses.tracker_udp {
         let _ = writeln!(out, "tracker  udp://{address}/announce");

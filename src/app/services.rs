@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::app::config::ApiLimits;
 use crate::app::config::Config;
 use crate::app::config::FetchPrivate;
+use crate::app::config::TlsConfig;
 use crate::app::state_dir::StateDir;
 use crate::dialects::SessionFacts;
 use crate::domain::error::Error;
@@ -15,6 +16,7 @@ use crate::http::HttpConfig;
 use crate::http::HttpLimits;
 use crate::http::Listener;
 use crate::http::Role;
+use crate::http::Tls;
 use crate::service::Services;
 use crate::service::access::Access;
 use crate::service::auth::Auth;
@@ -68,13 +70,21 @@ pub(crate) fn auth(config: &Config, state: &StateDir) -> Result<Auth> {
 }
 
 /// The server's part of the configuration.
-pub(crate) fn http(config: &Config) -> HttpConfig {
+///
+/// # Errors
+/// Invalid, when a certificate or its key cannot be used (rule W12).
+pub(crate) fn http(config: &Config) -> Result<HttpConfig> {
     let (api, tracker) = (&config.api, &config.tracker.http);
-    let listener = |role| move |&address: &SocketAddr| Listener { address, role };
-    let for_api = api.bind.iter().map(listener(Role::Api));
-    let for_tracker = tracker.bind.iter().map(listener(Role::Tracker));
-    HttpConfig {
-        listeners: for_api.chain(for_tracker).collect(),
+    let load = |tls: &TlsConfig, section| tls.files(section)?.map(|f| Tls::load(&f)).transpose();
+    let (api_tls, tracker_tls) =
+        (load(&api.tls, "api.tls")?, load(&tracker.tls, "tracker.http.tls")?);
+    let for_api =
+        |&address: &SocketAddr| Listener { address, role: Role::Api, tls: api_tls.clone() };
+    let for_tracker =
+        |&address: &SocketAddr| Listener { address, role: Role::Tracker, tls: tracker_tls.clone() };
+    let listeners = api.bind.iter().map(for_api);
+    Ok(HttpConfig {
+        listeners: listeners.chain(tracker.bind.iter().map(for_tracker)).collect(),
         allowed_hosts: api.allowed_hosts.clone(),
         allowed_origins: api.allowed_origins.clone(),
         tracker_proxies: config.tracker.proxies.clone(),
@@ -84,7 +94,7 @@ pub(crate) fn http(config: &Config) -> HttpConfig {
             connections_per_address: tracker.max_connections_per_address as usize,
             ..HttpLimits::tracker()
         },
-    }
+    })
 }
 
 fn api_limits(limits: &ApiLimits) -> HttpLimits {

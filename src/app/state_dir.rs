@@ -204,14 +204,14 @@ pub fn is_held(state_dir: &Path) -> bool {
 
 /// The URL by which a program on this machine reaches a server on `addresses`; loopback is
 /// preferred. `None` without an address.
-pub fn local_url(addresses: &[SocketAddr]) -> Option<String> {
+pub fn local_url(scheme: &str, addresses: &[SocketAddr]) -> Option<String> {
     let reachable = |address: &SocketAddr| match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => (Ipv4Addr::LOCALHOST, address.port()).into(),
         IpAddr::V6(ip) if ip.is_unspecified() => (Ipv6Addr::LOCALHOST, address.port()).into(),
         _ => *address,
     };
     let nearest = addresses.iter().map(reachable).min_by_key(|at| !at.ip().is_loopback())?;
-    Some(format!("http://{nearest}"))
+    Some(format!("{scheme}://{nearest}"))
 }
 
 /// From now on, payload files get the permissions that the user's `client.umask` leaves. The state
@@ -407,7 +407,7 @@ mod tests {
     fn a_wildcard_address_is_reached_over_loopback() {
         let url = |texts: &[&str]| {
             let parsed: Vec<SocketAddr> = texts.iter().map(|text| text.parse().unwrap()).collect();
-            local_url(&parsed)
+            local_url("http", &parsed)
         };
         assert_eq!(url(&["0.0.0.0:80"]).unwrap(), "http://127.0.0.1:80");
         assert_eq!(url(&["192.0.2.1:80", "[::]:81"]).unwrap(), "http://[::1]:81");

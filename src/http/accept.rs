@@ -7,7 +7,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use tokio::net::TcpListener;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -22,9 +21,11 @@ use crate::http::connection::Ends;
 use crate::http::connections::Connections;
 use crate::http::guard::Guard;
 use crate::http::link::Wish;
+use crate::http::listener::Opened;
 use crate::http::reserve;
 use crate::http::reserve::Pause;
 use crate::http::reserve::Reserve;
+use crate::http::tls::Tls;
 use crate::http::tracker::Tracker;
 
 /// What a connection past the limits is told.
@@ -71,19 +72,19 @@ pub(crate) async fn run(server: Server, handlers: Handlers, stop: watch::Receive
         Role::Api => Arc::clone(&api),
         Role::Tracker => Arc::clone(&tracker),
     };
-    join_all(listeners.into_iter().map(|one| accept(one.socket, shared(one.role)))).await;
+    join_all(listeners.into_iter().map(|one| accept(shared(one.role), one))).await;
     tokio::join!(end(&api), end(&tracker));
 }
 
-async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+async fn accept(shared: Arc<Shared>, listener: Opened) {
     let (mut stop, mut pause) = (shared.stop.clone(), Pause::default());
     loop {
         tokio::select! {
             () = told(&mut stop) => break,
-            accepted = listener.accept() => match accepted {
+            accepted = listener.socket.accept() => match accepted {
                 Ok((socket, peer)) => {
                     pause.end();
-                    enter(socket, peer, &shared);
+                    enter(socket, peer, &shared, listener.tls.as_ref());
                 }
                 Err(error) => recover(&error, &shared, &mut pause).await,
             },
@@ -119,14 +120,16 @@ async fn told(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-fn enter(socket: TcpStream, peer: SocketAddr, shared: &Arc<Shared>) {
+fn enter(socket: TcpStream, peer: SocketAddr, shared: &Arc<Shared>, tls: Option<&Tls>) {
     let Ok(local) = socket.local_addr() else { return };
     let ends = Ends { peer: canonical(peer), local: canonical(local) };
     match shared.connections.enter(ends.peer.ip()) {
         Some(place) => {
-            tokio::spawn(connection::serve(socket, ends, Arc::clone(shared), place));
+            let (shared, tls) = (Arc::clone(shared), tls.cloned());
+            tokio::spawn(connection::serve(socket, tls, ends, shared, place));
         }
-        None => refuse(socket),
+        None if tls.is_none() => refuse(socket),
+        None => {}
     }
 }
 

@@ -16,6 +16,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::AsyncRead;
 use tokio::io::AsyncWrite;
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tower_service::Service as _;
 use warp::Reply as _;
 use warp::http::Request;
@@ -26,9 +27,11 @@ use crate::http::accept::Service;
 use crate::http::accept::Shared;
 use crate::http::api;
 use crate::http::connections::Place;
+use crate::http::link;
 use crate::http::link::Link;
 use crate::http::link::Served;
 use crate::http::link::attend;
+use crate::http::tls::Tls;
 use crate::http::tracker;
 use crate::http::watched::Watched;
 use crate::http::watched::WatchedBody;
@@ -41,14 +44,50 @@ pub(crate) struct Ends {
 }
 
 /// Serves a connection to its end; `place` is given back then.
-pub(crate) async fn serve(socket: TcpStream, ends: Ends, shared: Arc<Shared>, place: Place) {
+pub(crate) async fn serve(
+    socket: TcpStream,
+    tls: Option<Tls>,
+    ends: Ends,
+    shared: Arc<Shared>,
+    place: Place,
+) {
     // Answers go out in one piece, so waiting for more to send would only delay them.
     let _ = socket.set_nodelay(true);
+    let link = place.link();
+    match tls {
+        None => serve_plain(socket, ends, &shared, link).await,
+        Some(tls) => {
+            if let Some(socket) = shake_hands(socket, &tls, link, &shared.limits).await {
+                serve_plain(socket, ends, &shared, link).await;
+            }
+        }
+    }
+    shared.reserve.refill();
+}
+
+/// `None` when the client is too slow, speaks no TLS, or the connection is wanted to end. The time
+/// for a head began when the connection came, so both together get no more than that.
+async fn shake_hands(
+    socket: TcpStream,
+    tls: &Tls,
+    link: &Link,
+    limits: &HttpLimits,
+) -> Option<impl AsyncRead + AsyncWrite + Unpin> {
+    tokio::select! {
+        shaken = timeout(limits.head_time, tls.accept(socket)) => shaken.ok()?.ok(),
+        () = link::told(link) => None,
+    }
+}
+
+async fn serve_plain<I>(socket: I, ends: Ends, shared: &Shared, link: &Arc<Link>)
+where
+    I: AsyncRead + AsyncWrite + Unpin,
+{
     match &shared.service {
         Service::Api(api) => {
             let service = warp::service(api::filter(Arc::clone(api), ends));
             let answer = |request| service.clone().call(request);
-            run(socket, answer, place.link(), &shared.limits).await;
+            run(socket, answer, link, &shared.limits).await;
         }
         Service::Tracker(tracker) => {
             let service = warp::service(tracker::filter(Arc::clone(tracker), ends));
@@ -56,10 +95,9 @@ pub(crate) async fn serve(socket: TcpStream, ends: Ends, shared: Arc<Shared>, pl
                 tracker::note_forwarded(&mut request, tracker);
                 ready(at_once(service.clone().call(request)))
             };
-            run(socket, answer, place.link(), &shared.limits).await;
+            run(socket, answer, link, &shared.limits).await;
         }
     }
-    shared.reserve.refill();
 }
 
 /// The outcome of a future that waits for nothing: moving it into a task costs more than it does.

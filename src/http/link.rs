@@ -192,6 +192,15 @@ pub(crate) async fn attend(connection: impl Served, link: &Link, limits: &HttpLi
     .await;
 }
 
+/// Ends when the connection is told to leave or to finish.
+pub(crate) async fn told(link: &Link) {
+    std::future::poll_fn(|context| match link.wish(context) {
+        Wish::Stay => Poll::Pending,
+        Wish::Finish | Wish::Leave => Poll::Ready(()),
+    })
+    .await;
+}
+
 /// How long a connection may be in a phase.
 struct Times {
     head_ms: u64,

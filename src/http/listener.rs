@@ -8,6 +8,8 @@ use rustix::io::Errno;
 use tokio::net::TcpListener;
 use tokio::net::TcpSocket;
 
+use crate::http::tls::Tls;
+
 /// Connections the system may hold for us before we take them.
 const BACKLOG: u32 = 1024;
 
@@ -28,6 +30,8 @@ pub struct Listener {
     pub address: SocketAddr,
     /// What is served there.
     pub role: Role,
+    /// With a certificate only TLS is spoken there, without one only plain HTTP.
+    pub tls: Option<Tls>,
 }
 
 /// A listener that cannot be opened (rule D13).
@@ -43,6 +47,7 @@ pub struct BindError {
 pub(crate) struct Opened {
     pub(crate) socket: TcpListener,
     pub(crate) role: Role,
+    pub(crate) tls: Option<Tls>,
 }
 
 impl Role {
@@ -63,7 +68,10 @@ pub(crate) fn open_all(listeners: &[Listener]) -> Result<Vec<Opened>, BindError>
     let mut opened: Vec<Opened> = Vec::new();
     for listener in listeners {
         match open(listener.address) {
-            Ok(socket) => opened.push(Opened { socket, role: listener.role }),
+            Ok(socket) => {
+                let (role, tls) = (listener.role, listener.tls.clone());
+                opened.push(Opened { socket, role, tls });
+            }
             Err(error) if is_without_ipv6(&error) && has_other(listeners, listener) => {
                 tracing::warn!(address = %listener.address, "this machine has no IPv6");
             }

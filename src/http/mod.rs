@@ -19,6 +19,7 @@ mod reply;
 mod reserve;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod tracker;
 mod watched;
 
@@ -36,6 +37,8 @@ pub use crate::http::listener::BindError;
 pub use crate::http::listener::Listener;
 pub use crate::http::listener::Role;
 pub use crate::http::reply::Reply;
+pub use crate::http::tls::Tls;
+pub use crate::http::tls::TlsFiles;
 pub use crate::http::tracker::TrackerCall;
 
 use crate::domain::network::Network;

@@ -1,6 +1,7 @@
 //! The server over real sockets, with limits small enough to meet them at once.
 
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ use crate::http::Listener;
 use crate::http::Reply;
 use crate::http::Role;
 use crate::http::Server;
+use crate::http::Tls;
+use crate::http::TlsFiles;
 use crate::http::TrackerCall;
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -68,7 +71,7 @@ fn start(limits: HttpLimits) -> Lab {
 /// One listener of each role.
 fn config(api_limits: HttpLimits, tracker_limits: HttpLimits) -> HttpConfig {
     let address = SocketAddr::from(([127, 0, 0, 1], 0));
-    let listener = |role| Listener { address, role };
+    let listener = |role| Listener { address, role, tls: None };
     HttpConfig {
         listeners: vec![listener(Role::Api), listener(Role::Tracker)],
         allowed_hosts: Vec::new(),
@@ -255,6 +258,29 @@ async fn slow_heads_are_closed_and_others_are_served() {
     }
 }
 
+/// Rule W12: a handshake has the head's time, and no more.
+#[tokio::test]
+async fn a_slow_handshake_is_closed() {
+    let dir = tempfile::tempdir().unwrap();
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let files = TlsFiles { certificate: dir.path().join("c.pem"), key: dir.path().join("k.pem") };
+    std::fs::write(&files.certificate, made.cert.pem()).unwrap();
+    std::fs::write(&files.key, made.signing_key.serialize_pem()).unwrap();
+    std::fs::set_permissions(&files.key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let limits = HttpLimits { head_time: Duration::from_millis(300), ..HttpLimits::default() };
+    let mut config = config(limits, HttpLimits::tracker());
+    config.listeners[0].tls = Some(Tls::load(&files).unwrap());
+    let lab = start_all(config);
+    let begin = std::time::Instant::now();
+    // The beginning of a handshake, and nothing.
+    let beginnings: [&[u8]; 2] = [&[22, 3, 1, 1, 0, 1], &[]];
+    for bytes in beginnings {
+        lab.send(bytes).await;
+    }
+    assert!(begin.elapsed() < LIMIT, "{:?}", begin.elapsed());
+    assert_eq!(lab.send(b"GET / HTTP/1.1\r\n\r\n").await.find("HTTP/"), None);
+}
+
 /// Rule W9: an idle connection outlives the head's time, and ends with its own.
 #[tokio::test]
 async fn an_idle_connection_is_kept_for_its_own_time() {
@@ -357,7 +383,7 @@ async fn a_port_in_use_is_named() {
     for (address, role, key) in
         [(lab.address, Role::Api, "api.bind"), (lab.tracker, Role::Tracker, "tracker.http.bind")]
     {
-        let listeners = vec![Listener { address, role }];
+        let listeners = vec![Listener { address, role, tls: None }];
         let config =
             HttpConfig { listeners, ..config(HttpLimits::default(), HttpLimits::tracker()) };
         let refused = Server::bind(config).err().unwrap().to_string();

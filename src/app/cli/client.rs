@@ -16,6 +16,7 @@ use url::Url;
 use crate::app::Exit;
 use crate::app::cli::Context;
 use crate::app::cli::Failure;
+use crate::app::cli::pinned;
 use crate::app::cli::wire;
 use crate::app::cli::wire::Downloads;
 use crate::app::config::Config;
@@ -67,22 +68,24 @@ impl Client {
             if may_see_file { kept_token(&config.state_dir) } else { None }
         };
         let token = config.api.token.clone().or_else(kept);
-        Ok(Self::new(base.as_str(), token))
+        let is_here = is_own || is_loopback(&base);
+        match &config.api.tls.certificate {
+            Some(certificate) if is_here && base.scheme() == "https" => {
+                let agent = pinned::agent(agent_config(), certificate)
+                    .map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
+                Ok(Self::with(agent, base.as_str(), token))
+            }
+            _ => Ok(Self::new(base.as_str(), token)),
+        }
     }
 
     /// The server at `base`.
     pub(super) fn new(base: &str, token: Option<String>) -> Self {
-        let config = Agent::config_builder()
-            .http_status_as_error(false)
-            // The token must not travel to where a redirect or a proxy variable points.
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .proxy(None)
-            .timeout_connect(Some(CONNECT_TIMEOUT))
-            .timeout_global(Some(REQUEST_TIMEOUT))
-            .user_agent(concat!("cove/", env!("CARGO_PKG_VERSION")))
-            .build();
-        Self { agent: config.into(), base: base.trim_end_matches('/').into(), token }
+        Self::with(Agent::new_with_config(agent_config()), base, token)
+    }
+
+    fn with(agent: Agent, base: &str, token: Option<String>) -> Self {
+        Self { agent, base: base.trim_end_matches('/').into(), token }
     }
 
     /// All torrents.
@@ -181,6 +184,19 @@ impl Client {
     }
 }
 
+fn agent_config() -> ureq::config::Config {
+    Agent::config_builder()
+        .http_status_as_error(false)
+        // The token must not travel to where a redirect or a proxy variable points.
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .proxy(None)
+        .timeout_connect(Some(CONNECT_TIMEOUT))
+        .timeout_global(Some(REQUEST_TIMEOUT))
+        .user_agent(concat!("cove/", env!("CARGO_PKG_VERSION")))
+        .build()
+}
+
 /// The address in the configuration; only if somebody is known to be there, or was asked for by
 /// name with a token of its own.
 fn configured_url(config: &Config, is_held: bool) -> Result<Url, Failure> {
@@ -195,7 +211,9 @@ fn configured_url(config: &Config, is_held: bool) -> Result<Url, Failure> {
     if !is_held && config.api.token.is_none() {
         return Err(nobody());
     }
-    checked_url(&state_dir::local_url(&config.api.bind).ok_or_else(nobody)?)
+    checked_url(
+        &state_dir::local_url(config.api.tls.scheme(), &config.api.bind).ok_or_else(nobody)?,
+    )
 }
 
 fn checked_url(text: &str) -> Result<Url, Failure> {

@@ -6,6 +6,7 @@ mod client;
 mod completions;
 mod config;
 mod ls;
+mod pinned;
 mod progress;
 mod rm;
 mod serve;

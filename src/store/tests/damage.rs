@@ -271,7 +271,7 @@ fn an_older_store_is_copied_before_it_is_migrated() {
     drop(sql);
 
     let backup = migrations::backup_path(&room.path(), found);
-    assert_eq!(backup, room.dir.path().join("cove.db.v1-backup"));
+    assert_eq!(backup, room.dir.path().join(format!("cove.db.v{found}-backup")));
     assert_eq!(Store::open(&backup, "boot-1").unwrap().torrents.len(), 3);
     assert!(matches!(Store::open(&room.path(), "boot-1"), Err(OpenError::Newer { .. })));
 }
