@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := build
 PYTHON := .venv/bin/python
 
-.PHONY: help build run test check fmt setup-build setup-test asan libtorrent crash bench-client bench-tracker
+.PHONY: help build run test check fmt setup-build setup-test asan libtorrent crash bench-client bench-tracker fuzz
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -25,7 +25,7 @@ check: ## the quick part of test: format, lints, unit tests, the house test
 	cargo fmt --all --check
 	cargo clippy --all-targets --locked -- -D warnings
 	cargo test --locked --lib
-	cargo test --locked --test main house
+	cargo test --locked --test main house::
 
 fmt: ## format the source
 	cargo fmt --all
@@ -38,6 +38,10 @@ setup-test: ## install what testing needs, if it is missing
 
 asan: setup-build ## the bridge's tests under the address and undefined-behaviour sanitizers
 	scripts/asan.sh
+
+fuzz: setup-build ## the parsers of what strangers send, FUZZ_SECONDS each (default 30)
+	@scripts/setup.sh fuzz
+	scripts/fuzz.sh
 
 libtorrent: ## optional: libtorrent 2.0.11 from the distribution's source, into the user's cache
 	scripts/libtorrent.sh

@@ -16,7 +16,7 @@
 #   HTTP_PEERS     peers of the http job, 20 a torrent (default 200000)
 #   SWARM_PEERS    peers of the big swarm (default 100000)
 #   FAKES          announces of hashes that nobody has (default 1000000)
-#   MEMORY_MIB     what the program's memory must stay under after them (default 512)
+#   MEMORY_MIB     what the program's memory must stay under after them (default 256)
 #   SECONDS_EACH   measured seconds of one load (default 5)
 #   SERVER_CORE, LOAD_CORE  cores of the two (default 0 and 1)
 set -euo pipefail

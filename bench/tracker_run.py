@@ -40,7 +40,7 @@ TORRENTS = number("TORRENTS", 100_000)
 HTTP_PEERS = number("HTTP_PEERS", 200_000)
 SWARM_PEERS = number("SWARM_PEERS", 100_000)
 FAKES = number("FAKES", 1_000_000)
-MEMORY_MIB = number("MEMORY_MIB", 512)
+MEMORY_MIB = number("MEMORY_MIB", 256)
 SECONDS = number("SECONDS_EACH", 5)
 SERVER_CORE = number("SERVER_CORE", 0)
 LOAD_CORE = number("LOAD_CORE", 1)
@@ -94,6 +94,7 @@ def cove(folder, address):
         "client.lsd": "false", "client.upnp": "false", "client.natpmp": "false",
         "tracker.mode": "public", "tracker.udp.bind": address, "tracker.http.bind": address,
         "tracker.udp.workers": "1",
+        "tracker.http.max_connections_per_address": "1024",
     }
     command = [os.environ["COVE"], "serve", "--state-dir", str(folder / "state")]
     for setting in settings.items():

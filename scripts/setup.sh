@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what is missing: `setup.sh build` for building, `setup.sh test` for testing as well,
-# `setup.sh bench` the trackers of the benchmark.
+# `setup.sh bench` the trackers of the benchmark, `setup.sh fuzz` the fuzzer.
 # On Debian and Ubuntu through apt, as root or with sudo; elsewhere it names the packages.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -42,7 +42,7 @@ need_elsewhere() {
             "Arch: libtorrent-rasterbar; Alpine: libtorrent-rasterbar-dev)" >&2
         exit 1
     fi
-    [ "$1" = bench ] && return
+    [ "$1" = test ] || return 0
     local tool
     for tool in aria2c qbittorrent-nox mkfs.ext4 ip; do
         command -v "$tool" >/dev/null || { echo "please install: $tool" >&2; exit 1; }
@@ -121,4 +121,5 @@ case $1 in
         make_node
         ;;
     bench) peer_trackers ;;
+    fuzz) command -v cargo-fuzz >/dev/null || cargo install --quiet --locked cargo-fuzz ;;
 esac
