@@ -48,7 +48,7 @@ libtorrent: ## optional: libtorrent 2.0.11 from the distribution's source, into 
 
 crash: setup-build setup-test ## the long crash tests: 200 kills, 50 power losses
 	TEST_REQUIRE=1 CRASH_CYCLES=200 POWER_CYCLES=50 TEST_PYTHON="$(CURDIR)/$(PYTHON)" \
-		cargo test --locked --test main -- crash:: power:: --nocapture
+		cargo test --locked --test main -- crash:: power:: tracker_crash:: --nocapture
 
 bench-client: build setup-test ## side by side with other clients (root; see docs/BENCHMARKS.md)
 	bench/client.sh

@@ -24,6 +24,7 @@ mod restart;
 mod streaming;
 mod tls;
 mod torrust;
+mod tracker_crash;
 mod tracker_household;
 mod tracker_http;
 mod tracker_member;

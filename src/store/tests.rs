@@ -4,6 +4,7 @@ mod crash;
 mod damage;
 mod disk;
 mod model;
+mod tracker;
 
 use std::future::Future;
 use std::path::PathBuf;

@@ -17,7 +17,7 @@ mod tests;
 #[cfg(target_os = "linux")]
 mod udp_batch;
 pub mod udp_server;
-#[cfg(not(target_os = "linux"))]
+#[cfg(any(test, not(target_os = "linux")))]
 mod udp_single;
 pub mod udp_wire;
 
@@ -48,6 +48,7 @@ use crate::domain::hash::TorrentId;
 use crate::domain::swarm::Announce;
 use crate::domain::swarm::AnnounceEvent;
 use crate::domain::swarm::Announced;
+use crate::domain::swarm::Asker;
 use crate::domain::swarm::PEERS_MAX_V4;
 use crate::domain::swarm::PEERS_MAX_V6;
 use crate::domain::swarm::PeerList;
@@ -351,20 +352,24 @@ impl Tracker {
     pub fn set_own(&self, info_hash: &TorrentId, own: &OwnPeer, random: &mut Random) {
         let now_s = self.now().clock_s;
         let secret = self.inner.swarms.secret();
+        let announce = Announce {
+            info_hash: *info_hash,
+            peer_id: own.peer_id,
+            asker: Asker::from_ip(Ipv4Addr::LOCALHOST.into()),
+            port: own.port,
+            uploaded: own.uploaded,
+            downloaded: own.downloaded,
+            left: own.left,
+            event: AnnounceEvent::None,
+            want: None,
+            key: None,
+        };
         self.inner.swarms.change(info_hash, |swarm| {
             (swarm.marks.is_own, swarm.marks.is_held) = (true, true);
-            let record = Record {
-                peer_id: own.peer_id,
-                uploaded: own.uploaded,
-                downloaded: own.downloaded,
-                left: own.left,
-                seen_s: now_s,
-                event: AnnounceEvent::None,
-                is_counted: true,
-                is_own: true,
-            };
+            let record = Record::new(&announce, now_s).own();
             let (v4, v6) = (Ipv4Addr::LOCALHOST, Ipv6Addr::LOCALHOST);
-            swarm.v4.put_own(endpoint_v4(v4, own.port), record, secret, random);
+            let peers = swarm.v4.get_or_insert_default();
+            peers.put_own(endpoint_v4(v4, own.port), record, secret, random);
             if own.has_v6 {
                 let peers = swarm.v6.get_or_insert_default();
                 peers.put_own(endpoint_v6(v6, own.port), record, secret, random);
@@ -378,7 +383,9 @@ impl Tracker {
         let secret = self.inner.swarms.secret();
         self.inner.swarms.change(info_hash, |swarm| {
             (swarm.marks.is_own, swarm.marks.is_held) = (false, false);
-            swarm.v4.remove_own(secret);
+            if let Some(peers) = &mut swarm.v4 {
+                peers.remove_own(secret);
+            }
             if let Some(peers) = &mut swarm.v6 {
                 peers.remove_own(secret);
             }

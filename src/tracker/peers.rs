@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 
+use crate::domain::swarm::Announce;
 use crate::domain::swarm::AnnounceEvent;
 use crate::domain::swarm::PeerList;
 use crate::domain::swarm::SwarmPeer;
@@ -34,18 +35,68 @@ pub(crate) struct Record {
     pub(crate) left: u64,
     /// Second of the tracker's clock in which it last announced.
     pub(crate) seen_s: u32,
-    /// Its last event.
-    pub(crate) event: AnnounceEvent,
-    /// Its completion was counted (vector U25).
-    pub(crate) is_counted: bool,
-    /// The client inside this process, which does not expire.
-    pub(crate) is_own: bool,
+    /// Its last event and what else is known, in one byte.
+    state: u8,
 }
 
+/// Bits of [`Record::state`] above those of the event.
+const COUNTED: u8 = 0x40;
+const OWN: u8 = 0x80;
+const EVENTS: [AnnounceEvent; 5] = [
+    AnnounceEvent::None,
+    AnnounceEvent::Completed,
+    AnnounceEvent::Started,
+    AnnounceEvent::Stopped,
+    AnnounceEvent::Paused,
+];
+
 impl Record {
+    /// What an announce says, at a second of the tracker's clock.
+    pub(crate) fn new(announce: &Announce<'_>, seen_s: u32) -> Self {
+        let event = EVENTS.iter().position(|event| *event == announce.event);
+        Self {
+            peer_id: announce.peer_id,
+            uploaded: announce.uploaded,
+            downloaded: announce.downloaded,
+            left: announce.left,
+            seen_s,
+            state: event.unwrap_or_default() as u8,
+        }
+    }
+
+    /// The same, of the client inside this process, which does not expire and has no completion
+    /// to be counted.
+    pub(crate) fn own(self) -> Self {
+        Self { state: self.state | OWN | COUNTED, ..self }
+    }
+
+    /// Takes over what an announce does not say.
+    pub(crate) fn inherit(&mut self, known: &Self) {
+        self.state |= known.state & (OWN | COUNTED);
+    }
+
+    /// Notes that its completion was counted (vector U25).
+    pub(crate) fn count(&mut self) {
+        self.state |= COUNTED;
+    }
+
+    /// Whether its completion was counted.
+    pub(crate) fn is_counted(&self) -> bool {
+        self.state & COUNTED != 0
+    }
+
+    /// Whether it is the client inside this process.
+    pub(crate) fn is_own(&self) -> bool {
+        self.state & OWN != 0
+    }
+
+    fn event(&self) -> AnnounceEvent {
+        EVENTS.get(usize::from(self.state & !(OWN | COUNTED))).copied().unwrap_or_default()
+    }
+
     /// A partial seed (BEP 21) is not complete, whatever it says is left (vector U19).
     pub(crate) fn is_seeder(&self) -> bool {
-        self.left == 0 && self.event != AnnounceEvent::Paused
+        self.left == 0 && self.event() != AnnounceEvent::Paused
     }
 }
 
@@ -205,7 +256,7 @@ impl<E: Endpoint> Peers<E> {
         self.keys.pop();
         let record = self.records[last];
         self.records.pop();
-        if record.is_own {
+        if record.is_own() {
             self.own = None;
         }
         self.shrink(secret);
@@ -270,15 +321,14 @@ impl<E: Endpoint> Peers<E> {
         looks: usize,
         oldest_s: u32,
         secret: u64,
-        mut removed: impl FnMut(&Record),
     ) -> usize {
         let mut place = cursor.min(self.keys.len());
         let stop = place.saturating_sub(looks);
         while place > stop {
             place -= 1;
             let Some(record) = self.records.get(place) else { continue };
-            if !record.is_own && record.seen_s < oldest_s {
-                removed(&self.remove(place, secret));
+            if !record.is_own() && record.seen_s < oldest_s {
+                self.remove(place, secret);
             }
         }
         stop
@@ -292,10 +342,10 @@ impl<E: Endpoint> Peers<E> {
             uploaded: record.uploaded,
             downloaded: record.downloaded,
             left: record.left,
-            event: record.event,
+            event: record.event(),
             age_s: now_s.saturating_sub(record.seen_s),
             is_seeder: record.is_seeder(),
-            is_own: record.is_own,
+            is_own: record.is_own(),
         })
     }
 
@@ -314,13 +364,13 @@ impl<E: Endpoint> Peers<E> {
 
     /// Removes our own client.
     pub(crate) fn remove_own(&mut self, secret: u64) {
-        if let Some(place) = self.records.iter().position(|record| record.is_own) {
+        if let Some(place) = self.records.iter().position(Record::is_own) {
             self.remove(place, secret);
         }
     }
 
     fn note_own(&mut self, record: &Record) {
-        if record.is_own {
+        if record.is_own() {
             self.own = Some(record.is_seeder());
         }
     }
@@ -387,10 +437,10 @@ impl<E: Endpoint> Peers<E> {
     fn grow(&mut self, secret: u64) {
         let len = self.keys.len();
         if len == self.keys.capacity() {
-            self.keys.reserve_exact(len / 8 + 2);
+            self.keys.reserve_exact(len / 16 + 1);
         }
         if len == self.records.capacity() {
-            self.records.reserve_exact(len / 8 + 2);
+            self.records.reserve_exact(len / 16 + 1);
         }
         let fits = self.large.as_ref().is_some_and(|large| large.index.has_room(len + 1));
         if len + 1 >= INDEX_FROM && !fits {

@@ -11,9 +11,9 @@ use crate::tracker::scope::V6;
 #[derive(Debug)]
 pub(crate) struct Swarm {
     /// IPv4 peers.
-    pub(crate) v4: Peers<V4>,
-    /// IPv6 peers; apart, since most swarms have none.
-    pub(crate) v6: Option<Box<Peers<V6>>>,
+    pub(crate) v4: Family<V4>,
+    /// IPv6 peers.
+    pub(crate) v6: Family<V6>,
     /// How often it was completed.
     pub(crate) completed: u32,
     /// What is decided about it.
@@ -21,6 +21,9 @@ pub(crate) struct Swarm {
     /// The household that made it, for the ceiling of swarms an address may make (vector S8).
     pub(crate) maker: Option<u64>,
 }
+
+/// The peers of a family; apart, since most swarms have peers of one only.
+pub(crate) type Family<E> = Option<Box<Peers<E>>>;
 
 /// What is decided about a swarm.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,26 +43,30 @@ pub(crate) struct Marks {
 impl Swarm {
     /// One without peers.
     pub(crate) fn new() -> Self {
-        Self { v4: Peers::new(), v6: None, completed: 0, marks: Marks::default(), maker: None }
+        Self { v4: None, v6: None, completed: 0, marks: Marks::default(), maker: None }
     }
 
     /// All its peers.
     pub(crate) fn len(&self) -> usize {
-        self.v4.len() + self.v6.as_ref().map_or(0, |peers| peers.len())
+        let v4 = self.v4.as_ref().map_or(0, |peers| peers.len());
+        v4 + self.v6.as_ref().map_or(0, |peers| peers.len())
     }
 
     /// Its numbers. Our own client is one peer, though it is listed in both families.
     pub(crate) fn counts(&self) -> SwarmCounts {
-        let v6 = self.v6.as_ref();
-        let twice = v6.and_then(|peers| peers.own()).filter(|_| self.v4.own().is_some());
-        let of_v6 = |count: fn(&Peers<V6>) -> u32, own: bool| {
-            v6.map_or(0, |peers| count(peers) - u32::from(twice == Some(own)))
-        };
-        SwarmCounts {
-            seeders: self.v4.seeders() + of_v6(Peers::seeders, true),
-            leechers: self.v4.leechers() + of_v6(Peers::leechers, false),
-            completed: self.completed,
+        let (mut counts, mut own) = ([0, 0], [None, None]);
+        if let Some(peers) = &self.v4 {
+            counts = [peers.seeders(), peers.leechers()];
+            own[0] = peers.own();
         }
+        if let Some(peers) = &self.v6 {
+            counts = [counts[0] + peers.seeders(), counts[1] + peers.leechers()];
+            own[1] = peers.own();
+        }
+        if let [Some(_), Some(is_seeder)] = own {
+            counts[usize::from(!is_seeder)] -= 1;
+        }
+        SwarmCounts { seeders: counts[0], leechers: counts[1], completed: self.completed }
     }
 
     /// What others may be told of its numbers: nothing, when it is flagged, but for the count of

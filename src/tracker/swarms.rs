@@ -31,6 +31,7 @@ use crate::tracker::random::Random;
 use crate::tracker::scope::Endpoint;
 use crate::tracker::scope::Scope;
 use crate::tracker::scope::View;
+use crate::tracker::swarm::Family;
 use crate::tracker::swarm::Marks;
 use crate::tracker::swarm::Swarm;
 
@@ -171,9 +172,12 @@ impl Swarms {
         let others = swarm.len();
         let before = swarm.share();
         let outcome = match place {
-            Place::V4(key) => self.put(&mut swarm.v4, key, announce, wish, others, random, list),
+            Place::V4(key) => {
+                let peers = swarm.v4.get_or_insert_default();
+                self.put(peers, key, announce, wish, others, random, list)
+            }
             Place::V6(key) => {
-                let peers = swarm.v6.get_or_insert_with(|| Box::new(Peers::new()));
+                let peers = swarm.v6.get_or_insert_default();
                 self.put(peers, key, announce, wish, others, random, list)
             }
         };
@@ -219,19 +223,14 @@ impl Swarms {
             }
             return Ok((false, false));
         }
-        let mut record = Record {
-            peer_id: announce.peer_id,
-            uploaded: announce.uploaded,
-            downloaded: announce.downloaded,
-            left: announce.left,
-            seen_s: wish.now_s,
-            event: announce.event,
-            is_counted: known.is_some_and(|known| known.is_counted),
-            is_own: known.is_some_and(|known| known.is_own),
-        };
-        let has_completed =
-            announce.event == AnnounceEvent::Completed && record.is_seeder() && !record.is_counted;
-        record.is_counted |= has_completed;
+        let mut record = Record::new(announce, wish.now_s);
+        known.iter().for_each(|known| record.inherit(known));
+        let has_completed = announce.event == AnnounceEvent::Completed
+            && record.is_seeder()
+            && !record.is_counted();
+        if has_completed {
+            record.count();
+        }
         let place = match found {
             Some(place) => peers.update(place, record, self.secret, random),
             None => {
@@ -322,8 +321,7 @@ impl Swarms {
         });
         let (before, share) = (swarm.len(), swarm.share());
         if change(swarm) == Keep::Nobody {
-            swarm.v4 = Peers::new();
-            swarm.v6 = None;
+            (swarm.v4, swarm.v6) = (None, None);
         }
         part.totals = part.totals + swarm.share() - share;
         // Wraps to a subtraction when peers have gone.
@@ -348,16 +346,8 @@ impl Swarms {
                 let part = &mut *guard;
                 let Some(swarm) = part.swarms.get_mut(&hash) else { break };
                 let (before, share) = (swarm.len(), swarm.share());
-                let looks = EXPIRE_LOOKS;
-                let expired = |_: &Record| {};
-                cursors.0 = swarm.v4.expire(cursors.0, looks, oldest_s, self.secret, expired);
-                cursors.1 = match &mut swarm.v6 {
-                    Some(peers) => peers.expire(cursors.1, looks, oldest_s, self.secret, expired),
-                    None => 0,
-                };
-                if swarm.v6.as_ref().is_some_and(|peers| peers.len() == 0) {
-                    swarm.v6 = None;
-                }
+                cursors.0 = self.expire(&mut swarm.v4, cursors.0, oldest_s);
+                cursors.1 = self.expire(&mut swarm.v6, cursors.1, oldest_s);
                 part.totals = part.totals + swarm.share() - share;
                 self.peers.fetch_sub(before - swarm.len(), Relaxed);
                 if swarm.is_idle() {
@@ -365,6 +355,16 @@ impl Swarms {
                 }
             }
         }
+    }
+
+    /// Removes what is older from a part of a family; returns where to go on.
+    fn expire<E: Endpoint>(&self, family: &mut Family<E>, cursor: usize, oldest_s: u32) -> usize {
+        let Some(peers) = family else { return 0 };
+        let next = peers.expire(cursor, EXPIRE_LOOKS, oldest_s, self.secret);
+        if peers.len() == 0 {
+            *family = None;
+        }
+        next
     }
 
     /// How many shards there are to sweep.
@@ -375,8 +375,8 @@ impl Swarms {
     /// All peers of a swarm.
     pub(crate) fn peers(&self, hash: &TorrentId, now_s: u32) -> Vec<SwarmPeer> {
         let all = |swarm: &Swarm| {
-            let v6 = swarm.v6.iter().flat_map(|peers| peers.list(now_s));
-            swarm.v4.list(now_s).chain(v6).collect()
+            let v4 = swarm.v4.iter().flat_map(|peers| peers.list(now_s));
+            v4.chain(swarm.v6.iter().flat_map(|peers| peers.list(now_s))).collect()
         };
         self.look(hash, all).unwrap_or_default()
     }

@@ -18,6 +18,7 @@ use std::os::fd::AsRawFd;
 use std::ptr;
 
 use crate::tracker::udp_server::DATAGRAM_MAX;
+use crate::tracker::udp_server::Datagrams;
 use crate::tracker::udp_server::Packet;
 
 /// Datagrams of one call.
@@ -66,10 +67,10 @@ impl Batch {
             local,
         })
     }
+}
 
-    /// Waits for datagrams up to the socket's time limit, takes what is there, and returns how
-    /// many came.
-    pub(crate) fn receive(&mut self, socket: &UdpSocket) -> io::Result<usize> {
+impl Datagrams for Batch {
+    fn receive(&mut self, socket: &UdpSocket) -> io::Result<usize> {
         self.count = 0;
         // SAFETY: zero bytes are valid: no buffers, no names.
         let mut headers: [libc::mmsghdr; BATCH] = unsafe { mem::zeroed() };
@@ -108,16 +109,14 @@ impl Batch {
         Ok(count)
     }
 
-    /// A datagram and the buffer for its answer, which is not sent when it stays empty.
-    pub(crate) fn exchange(&mut self, at: usize) -> Option<(Packet<'_>, &mut Vec<u8>)> {
+    fn exchange(&mut self, at: usize) -> Option<(Packet<'_>, &mut Vec<u8>)> {
         let data = self.received[at].get(..self.lengths[at])?;
         let from = socket_address(&self.names[at])?;
         let local = self.locals[at].unwrap_or(self.local);
         Some((Packet { data, from, local }, &mut self.replies[at]))
     }
 
-    /// Sends the answers. One that the network refuses is lost, as any datagram may be.
-    pub(crate) fn send(&mut self, socket: &UdpSocket) {
+    fn send(&mut self, socket: &UdpSocket) {
         // SAFETY: zero bytes are valid: no buffers, no names.
         let mut headers: [libc::mmsghdr; BATCH] = unsafe { mem::zeroed() };
         let empty = libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 };

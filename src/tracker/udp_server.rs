@@ -32,7 +32,7 @@ use crate::tracker::random::Random;
 #[cfg(target_os = "linux")]
 use crate::tracker::udp_batch::Batch;
 #[cfg(not(target_os = "linux"))]
-use crate::tracker::udp_single::Batch;
+use crate::tracker::udp_single::Single as Batch;
 use crate::tracker::udp_wire;
 use crate::tracker::udp_wire::AnnounceRequest;
 use crate::tracker::udp_wire::Request;
@@ -49,6 +49,17 @@ pub(crate) struct Packet<'a> {
     pub(crate) data: &'a [u8],
     pub(crate) from: SocketAddr,
     pub(crate) local: IpAddr,
+}
+
+/// The buffers of a worker, and how its datagrams come and go.
+pub(crate) trait Datagrams {
+    /// Waits for datagrams up to the socket's time limit, takes what is there, and returns how
+    /// many came.
+    fn receive(&mut self, socket: &UdpSocket) -> io::Result<usize>;
+    /// A datagram and the buffer for its answer, which is not sent when it stays empty.
+    fn exchange(&mut self, at: usize) -> Option<(Packet<'_>, &mut Vec<u8>)>;
+    /// Sends the answers. One that the network refuses is lost, as any datagram may be.
+    fn send(&mut self, socket: &UdpSocket);
 }
 
 /// Sockets that are bound and not yet read.
@@ -156,7 +167,7 @@ struct Worker {
 }
 
 impl Worker {
-    fn run(mut self, socket: &UdpSocket, mut batch: Batch, stop: &AtomicBool) {
+    fn run(mut self, socket: &UdpSocket, mut batch: impl Datagrams, stop: &AtomicBool) {
         while !stop.load(Relaxed) {
             let count = match batch.receive(socket) {
                 Ok(count) => count,
@@ -270,4 +281,45 @@ fn is_pause(error: &io::Error) -> bool {
             | io::ErrorKind::Interrupted
             | io::ErrorKind::ConnectionRefused
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tracker::TrackerConfig;
+    use crate::tracker::udp_single;
+
+    /// What answers where there are no batches.
+    #[test]
+    fn one_datagram_a_call_is_answered_as_well() {
+        let tracker = Tracker::new(&TrackerConfig::default(), &[], &[]);
+        let server = UdpSocket::bind("127.0.0.1:0").unwrap();
+        server.set_read_timeout(Some(WAIT)).unwrap();
+        let address = server.local_addr().unwrap();
+        let stop = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&stop);
+        let worker = Worker {
+            tracker,
+            ids: Arc::new(ConnectionIds::new().unwrap()),
+            block: 0,
+            random: Random::from_seed(1),
+            list: PeerList::default(),
+        };
+        let batch = udp_single::Single::new(&server).unwrap();
+        let thread = thread::spawn(move || worker.run(&server, batch, &told));
+
+        let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+        client.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        client.connect(address).unwrap();
+        let mut answer = [0; 64];
+        for transaction in 1..=3u8 {
+            client.send(b"too short").unwrap();
+            let magic = [0, 0, 4, 0x17, 0x27, 0x10, 0x19, 0x80];
+            client.send(&[&magic[..], &[0; 7], &[transaction]].concat()).unwrap();
+            assert_eq!(client.recv(&mut answer).unwrap(), 16);
+            assert_eq!(answer[..8], [0, 0, 0, 0, 0, 0, 0, transaction]);
+        }
+        stop.store(true, Relaxed);
+        thread.join().unwrap();
+    }
 }

@@ -8,10 +8,11 @@ use std::net::SocketAddr;
 use std::net::UdpSocket;
 
 use crate::tracker::udp_server::DATAGRAM_MAX;
+use crate::tracker::udp_server::Datagrams;
 use crate::tracker::udp_server::Packet;
 
 /// The buffers of one worker.
-pub(crate) struct Batch {
+pub(crate) struct Single {
     received: Box<[u8; DATAGRAM_MAX]>,
     length: usize,
     from: Option<SocketAddr>,
@@ -19,30 +20,29 @@ pub(crate) struct Batch {
     local: IpAddr,
 }
 
-impl Batch {
+impl Single {
     /// Buffers for `socket`.
     pub(crate) fn new(socket: &UdpSocket) -> io::Result<Self> {
         let local = socket.local_addr()?.ip();
         let received = Box::new([0; DATAGRAM_MAX]);
         Ok(Self { received, length: 0, from: None, reply: Vec::new(), local })
     }
+}
 
-    /// Waits for a datagram up to the socket's time limit.
-    pub(crate) fn receive(&mut self, socket: &UdpSocket) -> io::Result<usize> {
+impl Datagrams for Single {
+    fn receive(&mut self, socket: &UdpSocket) -> io::Result<usize> {
         let (length, from) = socket.recv_from(&mut self.received[..])?;
         (self.length, self.from) = (length, Some(from));
         self.reply.clear();
         Ok(1)
     }
 
-    /// The datagram and the buffer for its answer, which is not sent when it stays empty.
-    pub(crate) fn exchange(&mut self, _: usize) -> Option<(Packet<'_>, &mut Vec<u8>)> {
+    fn exchange(&mut self, _: usize) -> Option<(Packet<'_>, &mut Vec<u8>)> {
         let data = self.received.get(..self.length)?;
         Some((Packet { data, from: self.from?, local: self.local }, &mut self.reply))
     }
 
-    /// Sends the answer. One that the network refuses is lost, as any datagram may be.
-    pub(crate) fn send(&mut self, socket: &UdpSocket) {
+    fn send(&mut self, socket: &UdpSocket) {
         if let (Some(from), false) = (self.from, self.reply.is_empty()) {
             let _ = socket.send_to(&self.reply, from);
         }
