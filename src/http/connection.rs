@@ -10,13 +10,11 @@ use futures_util::FutureExt;
 use futures_util::TryFutureExt;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper::service::HttpService;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::AsyncRead;
 use tokio::io::AsyncWrite;
 use tokio::net::TcpStream;
-use tokio::time::timeout;
 use tower_service::Service as _;
 use warp::Reply as _;
 use warp::http::Request;
@@ -27,9 +25,7 @@ use crate::http::accept::Service;
 use crate::http::accept::Shared;
 use crate::http::api;
 use crate::http::connections::Place;
-use crate::http::link;
 use crate::http::link::Link;
-use crate::http::link::Served;
 use crate::http::link::attend;
 use crate::http::tls::Tls;
 use crate::http::tracker;
@@ -53,30 +49,35 @@ pub(crate) async fn serve(
 ) {
     // Answers go out in one piece, so waiting for more to send would only delay them.
     let _ = socket.set_nodelay(true);
-    let link = place.link();
-    match tls {
-        None => serve_plain(socket, ends, &shared, link).await,
-        Some(tls) => {
-            if let Some(socket) = shake_hands(socket, &tls, link, &shared.limits).await {
-                serve_plain(socket, ends, &shared, link).await;
-            }
-        }
-    }
+    serve_until_end(socket, tls, ends, &shared, place.link()).await;
     shared.reserve.refill();
 }
 
-/// `None` when the client is too slow, speaks no TLS, or the connection is wanted to end. The time
-/// for a head began when the connection came, so both together get no more than that.
-async fn shake_hands(
+/// `None` when it ended before a request could come.
+async fn serve_until_end(
     socket: TcpStream,
-    tls: &Tls,
-    link: &Link,
-    limits: &HttpLimits,
-) -> Option<impl AsyncRead + AsyncWrite + Unpin> {
-    tokio::select! {
-        shaken = timeout(limits.head_time, tls.accept(socket)) => shaken.ok()?.ok(),
-        () = link::told(link) => None,
+    tls: Option<Tls>,
+    ends: Ends,
+    shared: &Shared,
+    link: &Arc<Link>,
+) -> Option<()> {
+    let limits = &shared.limits;
+    // Whoever sends nothing costs no buffers. The box is for him too: a task is as large as the
+    // largest of its steps.
+    let mut first = [0];
+    attend(socket.peek(&mut first), None, link, limits).await?.ok()?;
+    match tls {
+        None => Box::pin(serve_plain(socket, ends, shared, link)).await,
+        Some(tls) => {
+            Box::pin(async {
+                let shaken = attend(tls.accept(socket), None, link, limits).await;
+                let Some(Ok(socket)) = shaken else { return };
+                serve_plain(socket, ends, shared, link).await;
+            })
+            .await
+        }
     }
+    Some(())
 }
 
 async fn serve_plain<I>(socket: I, ends: Ends, shared: &Shared, link: &Arc<Link>)
@@ -125,18 +126,6 @@ where
     if let Some(headers) = limits.headers {
         server.max_headers(headers);
     }
-    attend(server.serve_connection(io, service), link, limits).await;
-}
-
-impl<I, S> Served for http1::Connection<I, S>
-where
-    I: hyper::rt::Read + hyper::rt::Write + Unpin,
-    S: HttpService<Incoming>,
-    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-    S::ResBody: http_body::Body + 'static,
-    <S::ResBody as http_body::Body>::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    fn finish(self: Pin<&mut Self>) {
-        self.graceful_shutdown();
-    }
+    let finish = |connection: Pin<&mut http1::Connection<_, _>>| connection.graceful_shutdown();
+    attend(server.serve_connection(io, service), Some(finish), link, limits).await;
 }

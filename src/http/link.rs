@@ -159,46 +159,40 @@ fn now_ms() -> u64 {
     u64::try_from(START.elapsed().as_millis()).unwrap_or(u64::MAX) + 1
 }
 
-/// A connection that serves requests until it ends, and that can be told to end early.
-pub(crate) trait Served: Future {
-    /// Ends after the running request.
-    fn finish(self: Pin<&mut Self>);
-}
+/// What a step of a connection does when the connection is wished to finish.
+pub(crate) type Finish<F> = fn(Pin<&mut F>);
 
-/// Runs a connection until it ends, is told to, or stays too long in a phase.
-pub(crate) async fn attend(connection: impl Served, link: &Link, limits: &HttpLimits) {
-    let mut connection = std::pin::pin!(connection);
+/// Runs a step of a connection; `None` when the connection is told to end or stays too long in a
+/// phase. A step without `finish` ends at once when it is wished to finish.
+pub(crate) async fn attend<F: Future>(
+    step: F,
+    finish: Option<Finish<F>>,
+    link: &Link,
+    limits: &HttpLimits,
+) -> Option<F::Output> {
+    let mut step = std::pin::pin!(step);
     let times = Times::new(limits);
     let due_ms = link.due_ms(&times).unwrap_or_else(now_ms);
     let mut timer = Timer { due_ms, sleep: std::pin::pin!(sleep_until(instant(due_ms))) };
     let mut is_finishing = false;
     std::future::poll_fn(|context| {
-        match link.wish(context) {
-            Wish::Leave => return Poll::Ready(()),
-            Wish::Finish if !is_finishing => {
+        match (link.wish(context), finish) {
+            (Wish::Leave, _) | (Wish::Finish, None) => return Poll::Ready(None),
+            (Wish::Finish, Some(finish)) if !is_finishing => {
                 is_finishing = true;
-                connection.as_mut().finish();
+                finish(step.as_mut());
             }
-            Wish::Finish | Wish::Stay => {}
+            _ => {}
         }
-        if connection.as_mut().poll(context).is_ready() {
-            return Poll::Ready(());
+        if let Poll::Ready(output) = step.as_mut().poll(context) {
+            return Poll::Ready(Some(output));
         }
         match link.due_ms(&times) {
-            Some(due_ms) => timer.poll(due_ms, context),
+            Some(due_ms) => timer.poll(due_ms, context).map(|()| None),
             None => Poll::Pending,
         }
     })
-    .await;
-}
-
-/// Ends when the connection is told to leave or to finish.
-pub(crate) async fn told(link: &Link) {
-    std::future::poll_fn(|context| match link.wish(context) {
-        Wish::Stay => Poll::Pending,
-        Wish::Finish | Wish::Leave => Poll::Ready(()),
-    })
-    .await;
+    .await
 }
 
 /// How long a connection may be in a phase.
