@@ -13,6 +13,8 @@
 #   REPEAT         runs per server and job (default 5)
 #   PEERS          peers of the udp jobs (default 1000000)
 #   TORRENTS       torrents of the udp jobs (default 100000)
+#   SEEDERS        share of seeders in percent (default 75); they get leechers only from some
+#                  trackers and everybody from others, so 0 makes all answers equally long
 #   HTTP_PEERS     peers of the http job, 20 a torrent (default 200000)
 #   SWARM_PEERS    peers of the big swarm (default 100000)
 #   FAKES          announces of hashes that nobody has (default 1000000)

@@ -41,6 +41,7 @@ HTTP_PEERS = number("HTTP_PEERS", 200_000)
 SWARM_PEERS = number("SWARM_PEERS", 100_000)
 FAKES = number("FAKES", 1_000_000)
 MEMORY_MIB = number("MEMORY_MIB", 256)
+SEEDERS = number("SEEDERS", 75)
 SECONDS = number("SECONDS_EACH", 5)
 SERVER_CORE = number("SERVER_CORE", 0)
 LOAD_CORE = number("LOAD_CORE", 1)
@@ -210,7 +211,8 @@ class Server:
 
     def load(self, tool, *options, may_refuse=False):
         """What a load tool found out, as it prints it; refusals end the measurement."""
-        command = [TOOLS / tool, self.address, "--pid", self.process.pid, "--numwant", PEERS_ASKED]
+        command = [TOOLS / tool, self.address, "--pid", self.process.pid,
+                   "--numwant", PEERS_ASKED, "--seeders", SEEDERS]
         found = json.loads(run(["taskset", "-c", LOAD_CORE] + command + list(options)))
         refused = found.get("errors", 0) + found.get("failures", 0)
         if not may_refuse and (found["responses"] == 0 or refused):
