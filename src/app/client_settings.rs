@@ -34,6 +34,9 @@ pub(crate) fn default_session(client: &ClientConfig) -> SessionConfig {
         ("unchoke_slots_limit", unlimited(limits.uploads)),
         ("active_downloads", unlimited(limits.active_downloads)),
         ("active_seeds", unlimited(limits.active_seeds)),
+        // Seconds until a peer is dialled again, a minute by default: too long for somebody who
+        // stopped a torrent and resumes it.
+        ("min_reconnect_time", Int(10)),
     ];
     if limits.active > 0 {
         settings.push(("active_limit", number(limits.active)));
