@@ -3,8 +3,26 @@
 use std::path::Path;
 
 /// Everything cxx hands to the C++ compiler.
-const SOURCES: &[&str] =
-    &["alerts", "author", "ordered_disk", "parse", "session", "torrents", "utp_policy"];
+const SOURCES: &[&str] = &[
+    "alerts",
+    "author",
+    "disk/buffers",
+    "disk/disk",
+    "disk/file",
+    "disk/hashing",
+    "disk/jobs",
+    "disk/moving",
+    "disk/open_files",
+    "disk/part_file",
+    "disk/pieces",
+    "disk/resume",
+    "disk/storage",
+    "disk/workers",
+    "parse",
+    "session",
+    "torrents",
+    "utp_policy",
+];
 
 fn main() {
     let mut build = cxx_build::bridge("src/engine/ffi.rs");
