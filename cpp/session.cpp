@@ -15,7 +15,7 @@
 #include "compat.h"
 #include "convert.h"
 #include "impl.h"
-#include "ordered_disk.h"
+#include "disk/disk.h"
 #include "utp_policy.h"
 
 namespace cove {
@@ -104,7 +104,7 @@ lt::session_params params_of(rust::Slice<Setting const> settings, SessionOptions
     if (!options.utp_to_lan) plugins.push_back(make_utp_policy());
     lt::session_params params(std::move(pack), {});
     params.extensions = std::move(plugins);
-    if (options.cove_disk) params.disk_io_constructor = make_ordered_disk;
+    if (options.cove_disk) params.disk_io_constructor = disk::make_disk;
     return params;
 }
 

@@ -1,0 +1,104 @@
+#include "disk/hashing.h"
+
+#include <algorithm>
+
+namespace cove::disk {
+namespace {
+
+constexpr int block_bytes = lt::default_block_size;
+// Read at a time: few calls, and it stays in the processor's cache until it is hashed.
+constexpr int blocks_at_once = 8;
+
+int blocks_in(int bytes) { return (bytes + block_bytes - 1) / block_bytes; }
+
+}  // namespace
+
+struct Hashing::Piece {
+    Storage& storage;
+    lt::piece_index_t index;
+    // Bytes that count for each hash; 0 if it is not wanted.
+    int v1_bytes;
+    int v2_bytes;
+
+    int bytes() const { return std::max(v1_bytes, v2_bytes); }
+};
+
+void Hashing::feed(Storage const& storage, lt::piece_index_t piece, int offset,
+                   lt::span<char const> bytes, bool with_v1)
+{
+    if (with_v1 && offset == hashed_) {
+        v1_.update(bytes);
+        hashed_ += int(bytes.size());
+    }
+    int const in_piece = storage.piece_bytes_v2(piece);
+    if (offset >= in_piece) return;
+    int const length = std::min(block_bytes, in_piece - offset);
+    if (bytes.size() < length) return;
+    v2_.resize(std::size_t(blocks_in(in_piece)));
+    v2_[std::size_t(offset / block_bytes)] = lt::hasher256(bytes.first(length)).final();
+}
+
+lt::sha1_hash Hashing::finish(Storage& storage, lt::piece_index_t index, bool with_v1,
+                              lt::span<lt::sha256_hash> v2, Scratch& scratch,
+                              lt::storage_error& error)
+{
+    Piece const piece{storage, index, with_v1 ? storage.piece_bytes(index) : 0,
+                      v2.empty() ? 0 : storage.piece_bytes_v2(index)};
+    v2_.resize(std::size_t(blocks_in(piece.v2_bytes)));
+    int const blocks = blocks_in(piece.bytes());
+    for (int block = 0; block < blocks && !error;) {
+        int end = block;
+        while (end < blocks && end - block < blocks_at_once && needs(piece, end)) ++end;
+        if (end > block) read_blocks(piece, block, end, scratch, error);
+        block = std::max(end, block + 1);
+    }
+    auto const count = std::min(std::ptrdiff_t(v2_.size()), v2.size());
+    std::copy_n(v2_.begin(), count, v2.begin());
+    return with_v1 ? v1_.final() : lt::sha1_hash();
+}
+
+bool Hashing::needs(Piece const& piece, int block) const
+{
+    int const begin = block * block_bytes;
+    bool const for_v1 = std::min(begin + block_bytes, piece.v1_bytes) > hashed_;
+    return for_v1 || (begin < piece.v2_bytes && v2_[std::size_t(block)].is_all_zeros());
+}
+
+void Hashing::read_blocks(Piece const& piece, int first, int end, Scratch& scratch,
+                          lt::storage_error& error)
+{
+    scratch.bytes.resize(std::size_t(blocks_at_once * block_bytes));
+    int const begin = first * block_bytes;
+    int const stop = std::min(end * block_bytes, piece.bytes());
+    lt::span<char> const bytes{scratch.bytes.data(), stop - begin};
+    piece.storage.read(piece.index, begin, bytes, error);
+    if (error) return;
+    int const v1_stop = std::min(stop, piece.v1_bytes);
+    if (v1_stop > hashed_) {
+        v1_.update(bytes.subspan(hashed_ - begin, v1_stop - hashed_));
+        hashed_ = v1_stop;
+    }
+    for (int block = first; block < end; ++block) {
+        int const offset = block * block_bytes;
+        auto const length = std::min(block_bytes, piece.v2_bytes - offset);
+        if (length <= 0 || !v2_[std::size_t(block)].is_all_zeros()) continue;
+        v2_[std::size_t(block)] = lt::hasher256(bytes.subspan(offset - begin, length)).final();
+    }
+}
+
+lt::sha256_hash hash_block(Storage& storage, lt::piece_index_t piece, int offset, Scratch& scratch,
+                           lt::storage_error& error)
+{
+    int const length = std::min(block_bytes, storage.piece_bytes_v2(piece) - offset);
+    if (length <= 0) {
+        error.ec = make_error_code(lt::errors::invalid_request);
+        error.operation = lt::operation_t::file_read;
+        return {};
+    }
+    scratch.bytes.resize(std::size_t(blocks_at_once * block_bytes));
+    lt::span<char> const bytes{scratch.bytes.data(), length};
+    storage.read(piece, offset, bytes, error);
+    return error ? lt::sha256_hash() : lt::hasher256(bytes).final();
+}
+
+}  // namespace cove::disk

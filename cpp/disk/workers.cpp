@@ -1,0 +1,107 @@
+#include "disk/workers.h"
+
+#include <algorithm>
+#include <new>
+
+#include <libtorrent/operations.hpp>
+#include <pthread.h>
+
+namespace cove::disk {
+namespace {
+
+// Waking a thread costs as much as reading this many blocks that the system has in memory.
+constexpr std::size_t jobs_per_call = 4;
+
+void run(Job& job, Scratch& scratch)
+{
+    try {
+        job.run(scratch);
+    } catch (std::bad_alloc const&) {
+        job.error.ec = make_error_code(lt::errors::no_memory);
+        job.error.operation = lt::operation_t::exception;
+    } catch (std::exception const&) {
+        job.error.ec = make_error_code(boost::system::errc::io_error);
+        job.error.operation = lt::operation_t::exception;
+    }
+}
+
+}  // namespace
+
+Workers::Workers(char const* name, Done done) : name_(name), done_(std::move(done)) {}
+
+Workers::~Workers()
+{
+    {
+        std::lock_guard<std::mutex> const lock(mutex_);
+        is_ending_ = true;
+        while (!sleepers_.empty()) call_one();
+    }
+    for (auto& thread : threads_) thread.join();
+}
+
+void Workers::set_limit(int threads)
+{
+    std::lock_guard<std::mutex> const lock(mutex_);
+    limit_ = std::size_t(std::max(threads, 1));
+}
+
+void Workers::add(std::vector<std::shared_ptr<Job>>& jobs)
+{
+    std::lock_guard<std::mutex> const lock(mutex_);
+    std::size_t calls = 0;
+    std::size_t quick = 0;
+    for (auto& job : jobs) {
+        if (job->is_long() || quick++ % jobs_per_call == 0) ++calls;
+        jobs_.push_back(std::move(job));
+    }
+    jobs.clear();
+    for (; calls > 0; --calls) call_one();
+}
+
+int Workers::queued() const
+{
+    std::lock_guard<std::mutex> const lock(mutex_);
+    return int(jobs_.size());
+}
+
+void Workers::call_one()
+{
+    if (!sleepers_.empty()) {
+        sleepers_.back()->is_called = true;
+        sleepers_.back()->bell.notify_one();
+        sleepers_.pop_back();
+    } else if (threads_.size() < limit_ && !is_ending_) {
+        threads_.emplace_back([this] { work(); });
+    }
+}
+
+std::shared_ptr<Job> Workers::next(std::unique_lock<std::mutex>& lock)
+{
+    Sleeper self;
+    while (jobs_.empty() && !is_ending_) {
+        self.is_called = false;
+        sleepers_.push_back(&self);
+        self.bell.wait(lock, [&] { return self.is_called; });
+    }
+    if (is_ending_) return {};
+    auto job = std::move(jobs_.front());
+    jobs_.pop_front();
+    // What is behind a long job needs another thread.
+    if (job->is_long() && !jobs_.empty()) call_one();
+    return job;
+}
+
+void Workers::work()
+{
+    pthread_setname_np(pthread_self(), name_);
+    Scratch scratch;
+    std::unique_lock<std::mutex> lock(mutex_);
+    while (auto job = next(lock)) {
+        lock.unlock();
+        run(*job, scratch);
+        done_(std::move(job));
+        lock.lock();
+    }
+}
+
+}  // namespace cove::disk
