@@ -33,8 +33,11 @@ use crate::service::mending;
 use crate::service::paths::Roots;
 use crate::service::torrents::Torrents;
 use crate::service::watching;
+use crate::store::BadRecord;
+use crate::store::LoadedTorrent;
 use crate::store::OpenError;
 use crate::store::Opened;
+use crate::store::Removal;
 use crate::store::Store;
 
 /// Threads for HTTP and timers; the heavy work has threads of its own.
@@ -172,7 +175,7 @@ fn load(loaded: &Loaded, auth: Auth, engine: &Engine, opened: Opened) -> Service
         store.clone(),
         roots.clone(),
         &config.client.download_dir,
-        stored.len(),
+        torrents_in(&stored, &bad),
     );
     let services = services::services(config, auth, engine, &roots, torrents.clone());
     tokio::spawn(watching::run(torrents.clone(), engine.events()));
@@ -180,6 +183,12 @@ fn load(loaded: &Loaded, auth: Auth, engine: &Engine, opened: Opened) -> Service
     let loader = Loader { engine: engine.clone(), store, roots, torrents };
     tokio::task::spawn_blocking(move || loader.run(stored, &bad));
     services
+}
+
+/// How many torrents will be shown; removals that a crash interrupted are none.
+fn torrents_in(stored: &[LoadedTorrent], bad: &[BadRecord]) -> usize {
+    let staying = stored.iter().filter(|torrent| matches!(torrent.removal, Removal::Not));
+    staying.count() + bad.len()
 }
 
 /// Tells the command line and the user where everything is.
