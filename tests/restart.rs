@@ -175,6 +175,8 @@ fn d4_a_damaged_record_is_shown_and_the_others_load() {
     assert_eq!(row["status"], "STOPPED_ON_ERROR", "{row}");
     assert!(row["error"].as_str().unwrap().contains("damaged"), "{row}");
     app.api.wait_seeding(&torrents[1].hash);
+    let counted = app.api.listing("")["checkpoints"].clone();
+    assert_eq!(counted, json!({ "total": 2, "loaded": 2, "all_loaded": true }));
     assert!(home.downloads.join(&torrents[0].name).exists(), "its data is untouched");
     app.api.remove(&torrents[0].hash, false);
     app.kill();

@@ -32,10 +32,13 @@ int open_or_create(std::string const& path, mode_t mode)
     return open_quietly(path.c_str(), O_RDWR);
 }
 
-bool is_regular(int descriptor)
+// Why a descriptor is none of a regular file; 0 if it is.
+int not_regular(int descriptor)
 {
     struct stat found {};
-    return fstat(descriptor, &found) == 0 && S_ISREG(found.st_mode);
+    if (fstat(descriptor, &found) != 0) return errno;
+    if (S_ISDIR(found.st_mode)) return EISDIR;
+    return S_ISREG(found.st_mode) ? 0 : EINVAL;
 }
 
 // Drops `count` bytes from the front.
@@ -121,8 +124,9 @@ std::shared_ptr<File const> open_file(std::string const& path, Access access, mo
         return {};
     }
     auto file = std::make_shared<File const>(opened);
-    if (is_regular(opened)) return file;
-    error = make_error_code(boost::system::errc::invalid_argument);
+    int const wrong = not_regular(opened);
+    if (wrong == 0) return file;
+    error = lt::error_code(wrong, lt::system_category());
     return {};
 }
 

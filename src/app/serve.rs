@@ -38,8 +38,11 @@ use crate::service::paths::Roots;
 use crate::service::swarms::Swarms;
 use crate::service::torrents::Torrents;
 use crate::service::watching;
+use crate::store::BadRecord;
+use crate::store::LoadedTorrent;
 use crate::store::OpenError;
 use crate::store::Opened;
+use crate::store::Removal;
 use crate::store::Store;
 use crate::tracker::Tracker;
 use crate::tracker::udp_server::UdpSockets;
@@ -199,7 +202,7 @@ fn load(
         store.clone(),
         roots.clone(),
         &config.client.download_dir,
-        stored.len(),
+        torrents_in(&stored, &bad),
     );
     let swarms = (Swarms::new(tracker.clone()), Access::new(store.clone(), tracker));
     let services = services::services(config, auth, engine, &roots, torrents.clone(), swarms);
@@ -208,6 +211,12 @@ fn load(
     let loader = Loader { engine: engine.clone(), store, roots, torrents };
     tokio::task::spawn_blocking(move || loader.run(stored, &bad));
     services
+}
+
+/// How many torrents will be shown; removals that a crash interrupted are none.
+fn torrents_in(stored: &[LoadedTorrent], bad: &[BadRecord]) -> usize {
+    let staying = stored.iter().filter(|torrent| matches!(torrent.removal, Removal::Not));
+    staying.count() + bad.len()
 }
 
 /// The port for peers, 0 while there is none.

@@ -19,6 +19,16 @@ use crate::engine::ffi::bridge::Alert;
 use crate::engine::ffi::bridge::AlertKind;
 use crate::engine::message::Outcome;
 
+/// What nobody needs to wait for once a torrent left libtorrent.
+pub(crate) const GIVEN_UP: [Outcome; 6] = [
+    Outcome::Paused,
+    Outcome::Moved,
+    Outcome::Renamed,
+    Outcome::Prioritized,
+    Outcome::Saved,
+    Outcome::SavedNext,
+];
+
 impl Actor {
     /// Everything that one drain brought, in order.
     pub(crate) fn apply(&mut self, batch: bridge::Batch) {
@@ -129,7 +139,7 @@ impl Actor {
         if let Some(row) = self.board.remove(token) {
             self.tell(Event::Removed(row.id));
         }
-        for outcome in [Outcome::Paused, Outcome::Moved, Outcome::Renamed, Outcome::Saved] {
+        for outcome in GIVEN_UP {
             self.finish(token, outcome, &Err(Error::not_found("the torrent was removed")));
         }
         self.finish(token, Outcome::Removed, &Ok(()));

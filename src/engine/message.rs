@@ -34,6 +34,8 @@ pub(crate) enum Outcome {
     Renamed,
     Prioritized,
     Saved,
+    /// The save after the one that is under way, which may be older than what is to be saved.
+    SavedNext,
 }
 
 /// A command to the engine thread.

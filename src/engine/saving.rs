@@ -43,8 +43,20 @@ impl Actor {
             let _ = reply.send(Err(Error::not_found(format!("there is no torrent {id}"))));
             return;
         };
-        self.waiting.entry((token, Outcome::Saved)).or_default().push(reply);
-        self.request_save(token, false);
+        let is_saving = self.torrents.get(&token).is_some_and(|entry| entry.is_saving);
+        let outcome = if is_saving { Outcome::SavedNext } else { Outcome::Saved };
+        self.waiting.entry((token, outcome)).or_default().push(reply);
+        if !is_saving {
+            self.request_save(token, false);
+        }
+    }
+
+    /// Saves again for those who asked while another save was under way.
+    fn save_next(&mut self, token: Token) {
+        if let Some(waiters) = self.waiting.remove(&(token, Outcome::SavedNext)) {
+            self.waiting.entry((token, Outcome::Saved)).or_default().extend(waiters);
+            self.request_save(token, false);
+        }
     }
 
     /// Asks libtorrent for resume data; `ResumeData` or `ResumeFailed` follows.
@@ -70,6 +82,11 @@ impl Actor {
 
     pub(crate) fn resume_data(&mut self, token: Token, resume: Vec<u8>, metadata: Vec<u8>) {
         self.save_ended(token);
+        self.hand_up(token, resume, metadata);
+        self.save_next(token);
+    }
+
+    fn hand_up(&mut self, token: Token, resume: Vec<u8>, metadata: Vec<u8>) {
         let waiters = self.waiting.remove(&(token, Outcome::Saved)).unwrap_or_default();
         let (Some(row), Some(entry)) = (self.board.row(token), self.torrents.get_mut(&token))
         else {
@@ -117,6 +134,7 @@ impl Actor {
             Err(Error::internal(format!("no resume data: {why}")))
         };
         self.finish(token, Outcome::Saved, &result);
+        self.save_next(token);
     }
 
     fn save_ended(&mut self, token: Token) {

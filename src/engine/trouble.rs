@@ -19,6 +19,7 @@ use crate::engine::actor::note_failure;
 use crate::engine::actor::recount;
 use crate::engine::actor::row_of;
 use crate::engine::actor::unknown;
+use crate::engine::alerts::GIVEN_UP;
 use crate::engine::board::Token;
 use crate::engine::ffi::bridge::Alert;
 use crate::engine::ffi::bridge::AlertKind;
@@ -92,7 +93,7 @@ impl Actor {
             row.status.error.clone_from(&error);
             row.status.failure = Some(Failure::Lasting);
         });
-        for outcome in [Outcome::Paused, Outcome::Moved, Outcome::Prioritized, Outcome::Saved] {
+        for outcome in GIVEN_UP {
             self.finish(token, outcome, &Err(Error::conflict(error.clone())));
         }
         self.changed(token);

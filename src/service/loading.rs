@@ -41,6 +41,7 @@ impl Loader {
     pub fn run(&self, stored: Vec<LoadedTorrent>, bad: &[BadRecord]) {
         for record in bad {
             self.show_bad(record);
+            self.torrents.note_loaded(None);
         }
         for torrent in stored {
             let (id, options) = (torrent.id, torrent.options.clone());
@@ -50,7 +51,9 @@ impl Loader {
             if let Err(error) = outcome {
                 tracing::error!(%error, torrent = %id, "cannot load a torrent");
             }
-            self.torrents.note_loaded(id, (!is_leaving).then_some(options));
+            if !is_leaving {
+                self.torrents.note_loaded(Some((id, options)));
+            }
         }
     }
 

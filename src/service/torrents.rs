@@ -111,15 +111,15 @@ impl Torrents {
         self.inner.engine.events()
     }
 
-    /// Torrents in the store at start, and how many of them the engine has been given.
+    /// Torrents in the store at start, damaged ones too, and how many of them are shown by now.
     pub fn load_progress(&self) -> (usize, usize) {
         let loaded = self.inner.loaded.load(Ordering::Relaxed);
         (self.inner.to_load.load(Ordering::Relaxed), loaded)
     }
 
-    /// Notes a torrent that came from the store.
-    pub(crate) fn note_loaded(&self, id: TorrentId, options: Option<TorrentOptions>) {
-        if let Some(options) = options {
+    /// Notes a torrent that came from the store; a damaged one has no options.
+    pub(crate) fn note_loaded(&self, known: Option<(TorrentId, TorrentOptions)>) {
+        if let Some((id, options)) = known {
             self.inner.options.insert(id, options);
         }
         self.inner.loaded.fetch_add(1, Ordering::Relaxed);

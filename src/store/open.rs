@@ -17,6 +17,7 @@ use rusqlite::OpenFlags;
 use rusqlite::OptionalExtension;
 use rusqlite::config::DbConfig;
 
+use crate::store::failure;
 use crate::store::load;
 use crate::store::load::BadRecord;
 use crate::store::load::LoadedTorrent;
@@ -80,9 +81,9 @@ impl OpenError {
 
     /// What the system said about the file at `path`.
     pub(super) fn from_io(path: &Path, error: &io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::StorageFull => Self::Full,
-            _ => Self::Io(format!("cannot use {}: {error}", path.display())),
+        match failure::is_no_room(error) {
+            true => Self::Full,
+            false => Self::Io(format!("cannot use {}: {error}", path.display())),
         }
     }
 }

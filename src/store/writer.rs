@@ -4,6 +4,8 @@
 //! each, commits once and answers everybody (group commit, rule D2). What it does when the disk
 //! says no is the larger part of this file (rules D7, D9).
 
+use std::fs;
+use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
 use std::time::Instant;
@@ -16,6 +18,7 @@ use crate::domain::error::Error;
 use crate::domain::error::Result;
 use crate::store::failure::Failure;
 use crate::store::failure::Reach;
+use crate::store::failure::is_no_room;
 use crate::store::open;
 
 /// Changes that may wait for the thread.
@@ -121,7 +124,8 @@ impl Writer {
     fn commit(&mut self, batch: &mut [Box<dyn Task>]) -> std::result::Result<(), Failure> {
         self.overcome_trouble()?;
         let conn = self.conn.as_ref().ok_or_else(|| Error::internal("the store is closed"))?;
-        let outcome = transact(conn, batch);
+        let is_full = || is_full_beside(&self.path);
+        let outcome = transact(conn, batch).map_err(|failure| failure.explained(is_full));
         match &outcome {
             Ok(()) => self.trouble = None,
             Err(failure) if failure.reach() == Reach::Device => self.distrust(failure),
@@ -190,7 +194,7 @@ impl Writer {
     fn checkpoint_if_due(&mut self) {
         let Some(conn) = &self.conn else { return };
         if let Err(error) = checkpoint_if_long(conn) {
-            let failure = Failure::from(error);
+            let failure = Failure::from(error).explained(|| is_full_beside(&self.path));
             match failure.reach() {
                 Reach::Device => self.distrust(&failure),
                 // The log keeps everything until there is space for it in the database.
@@ -258,6 +262,15 @@ fn make_one(conn: &Connection, task: &mut dyn Task) -> std::result::Result<(), F
         Err(failure) if failure.reach() == Reach::Device || conn.is_autocommit() => Err(failure),
         Err(_) => Ok(conn.execute_batch("ROLLBACK TO change; RELEASE change")?),
     }
+}
+
+/// Whether nothing more may be written where `path` is: tried, since a quota cannot be asked for.
+fn is_full_beside(path: &Path) -> bool {
+    let probe = path.with_extension("probe");
+    let outcome = fs::write(&probe, [0; 4096]);
+    // Left behind it would only be written over by the next one.
+    let _ = fs::remove_file(&probe);
+    outcome.is_err_and(|error| is_no_room(&error))
 }
 
 fn checkpoint_if_long(conn: &Connection) -> rusqlite::Result<()> {

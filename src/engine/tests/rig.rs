@@ -36,6 +36,9 @@ const DEADLINE: Duration = Duration::from_secs(60);
 /// How often statuses are asked for while something is waited for.
 const TICK: Duration = Duration::from_millis(50);
 
+/// How long a test's session may take to become quiet at its end.
+const SETTLE: Duration = Duration::from_secs(2);
+
 pub(super) const CHECKING: u8 = 1;
 pub(super) const SEEDING: u8 = 5;
 
@@ -64,6 +67,29 @@ impl Rig {
         let directory = tempfile::tempdir().unwrap();
         let (alerts, statuses) = (Vec::new(), HashMap::new());
         Self { session, directory, alerts, statuses, stats: Vec::new(), pending, woken }
+    }
+
+    /// No disk job is left when this returns; libtorrent's own disk back end aborts the process
+    /// when a peer's read waits as the session ends.
+    fn settle(&mut self) {
+        let mut session = self.session.pin_mut();
+        if session.as_mut().pause_session().is_err() {
+            return;
+        }
+        let running = self.statuses.values().filter(|status| !status.is_paused);
+        let mut running: Vec<u64> = running.map(|status| status.token).collect();
+        let end = Instant::now() + SETTLE;
+        while !running.is_empty() && Instant::now() < end {
+            let mut batch = Batch::default();
+            if self.session.pin_mut().drain(&mut batch).is_err() {
+                return;
+            }
+            let is_over = |a: &Alert| matches!(a.kind, AlertKind::Paused | AlertKind::Removed);
+            for alert in batch.alerts.iter().filter(|alert| is_over(alert)) {
+                running.retain(|token| *token != alert.token);
+            }
+            std::thread::sleep(SETTLE / 1_000);
+        }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -149,6 +175,12 @@ impl Rig {
         let port = seeder.port();
         self.session.pin_mut().connect_peer(token, "127.0.0.1", port).unwrap();
         self.wait_for_stage(token, SEEDING);
+    }
+}
+
+impl Drop for Rig {
+    fn drop(&mut self) {
+        self.settle();
     }
 }
 
