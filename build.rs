@@ -19,6 +19,7 @@ const SOURCES: &[&str] = &[
     "disk/storage",
     "disk/workers",
     "parse",
+    "receive_window",
     "session",
     "torrents",
     "utp_policy",
