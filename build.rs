@@ -22,6 +22,7 @@ const SOURCES: &[&str] = &[
     "hashing",
     "names",
     "parse",
+    "receive_window",
     "session",
     "torrents",
     "utp_policy",

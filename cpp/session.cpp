@@ -16,6 +16,7 @@
 #include "convert.h"
 #include "impl.h"
 #include "disk/disk.h"
+#include "receive_window.h"
 #include "utp_policy.h"
 
 namespace cove {
@@ -98,6 +99,7 @@ lt::session_params params_of(rust::Slice<Setting const> settings, SessionOptions
                              std::shared_ptr<Refusals> refusals)
 {
     auto pack = pack_of(settings);
+    limit_receive_window(pack);
     pack.set_int(lt::settings_pack::alert_mask, int(std::uint32_t(wanted_alerts())));
     std::vector<std::shared_ptr<lt::plugin>> plugins;
     plugins.push_back(make_guard(std::move(refusals), options.limits));
@@ -125,8 +127,14 @@ void name_files_in_utf8()
 }
 
 // Every thread would get a heap of its own, and a seeding NAS has many threads and little to
-// allocate at once.
-void share_heaps() { mallopt(M_ARENA_MAX, 2); }
+// allocate at once. Left alone, the allocator also learns to keep big blocks, such as the receive
+// buffer of a fast peer, on the heap, where they leave holes that stay.
+void share_heaps()
+{
+    mallopt(M_ARENA_MAX, 2);
+    mallopt(M_MMAP_THRESHOLD, 256 * 1024);
+    mallopt(M_TRIM_THRESHOLD, 1024 * 1024);
+}
 
 }  // namespace
 

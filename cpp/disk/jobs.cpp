@@ -44,13 +44,18 @@ void HashJob::run(Scratch& scratch)
 
 void PieceJob::run(Scratch& scratch)
 {
+    // libtorrent learns of the failure by the blocks, and it stops the whole torrent for a hash
+    // that failed, unless it was given up.
+    hash_error.ec = boost::asio::error::operation_aborted;
     write();
     if (error) return;
     for (auto const& part : parts) {
         if (can_feed) hashing.feed(torrent->storage, piece, part.offset, part.bytes, with_v1);
     }
     if (!request) return;
-    v1 = hashing.finish(torrent->storage, piece, request->with_v1, request->v2, scratch, error);
+    lt::storage_error failed;
+    v1 = hashing.finish(torrent->storage, piece, request->with_v1, request->v2, scratch, failed);
+    hash_error = failed;
 }
 
 // Blocks that lie side by side go in one call.

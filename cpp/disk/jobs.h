@@ -73,6 +73,7 @@ private:
 };
 
 // Writes blocks of one piece and hashes them while they are warm; with a request, all of it.
+// `error` is about the writes alone.
 class PieceJob final : public Job {
 public:
     struct Part {
@@ -101,6 +102,7 @@ public:
     bool with_v1 = true;
     std::optional<HashRequest> request;
     lt::sha1_hash v1;
+    lt::storage_error hash_error;
     int writes = 0;
 
 private:

@@ -8,9 +8,9 @@ namespace {
 
 // Blocks of a piece that are worth waking a thread for.
 constexpr int enough_blocks = 8;
-// What may wait to be written before peers are asked to pause: 16 MiB. From a half of it on,
+// What may wait to be written before peers are asked to pause: 8 MiB. From a half of it on,
 // nothing is saved up.
-constexpr int unwritten_blocks_max = 1024;
+constexpr int unwritten_blocks_max = 512;
 // What may wait, written, for the blocks before it to come: 8 MiB. The rest is read again.
 constexpr int kept_blocks_max = 512;
 
@@ -94,7 +94,7 @@ void Disk::piece_done(PieceJob& job)
         if (is_over) torrent->pieces.erase(job.piece);
     }
     for (auto const& told : written) told(job.error);
-    if (job.request) job.request->hashed(job.piece, job.v1, job.error);
+    if (job.request) job.request->hashed(job.piece, job.v1, job.hash_error);
     leave(*torrent, int(written.size()) + (job.request ? 1 : 0));
 }
 
