@@ -17,6 +17,7 @@ use crate::common::bencode::dict;
 use crate::common::bencode::text;
 use crate::common::http::Answer;
 use crate::common::raw_seeder;
+use crate::common::raw_seeder::Manner;
 use crate::common::torrents::KIB;
 use crate::common::torrents::hashes;
 use crate::common::torrents::info_hash;
@@ -174,7 +175,7 @@ fn f2_no_torrent_name_leads_out_of_the_root() {
 
 /// Downloads a torrent, unless it is refused, and compares the names shown with those on the disk.
 fn download(cage: &Cage, app: &App<'_>, info: &Value, content: Vec<u8>, what: &str) {
-    let port = raw_seeder::serve(&info_hash(info), content, PIECE);
+    let port = raw_seeder::serve(&info_hash(info), content, PIECE, Manner::default());
     cage.tracker.give(port);
     let answer = app.api.put_file(&metainfo(info.clone(), Some(&cage.tracker.url)));
     if answer.status != 200 {
@@ -230,7 +231,7 @@ fn f2_files_of_one_name_do_not_overwrite_each_other() {
     let (info, content) = folder("twins", &[(same.clone(), PIECE), (same, PIECE)]);
     let (first, second) = (content[..PIECE].to_vec(), content[PIECE..].to_vec());
     let hash = info_hash(&info);
-    cage.tracker.give(raw_seeder::serve(&hash, content, PIECE));
+    cage.tracker.give(raw_seeder::serve(&hash, content, PIECE, Manner::default()));
     let answer = app.api.put_file(&metainfo(info, Some(&cage.tracker.url)));
     if answer.status != 200 {
         return assert_refused(&answer, "two files of one name");
@@ -263,7 +264,7 @@ fn f3_links_in_a_torrent_are_not_made() {
     for target in [vec!["..", "..", "state", "api-token"], vec!["/etc/passwd"], vec!["good.bin"]] {
         info.set("files", Value::List(vec![good.clone(), link(&target)]));
         let hash = info_hash(&info);
-        cage.tracker.give(raw_seeder::serve(&hash, content.clone(), PIECE));
+        cage.tracker.give(raw_seeder::serve(&hash, content.clone(), PIECE, Manner::default()));
         let answer = app.api.put_file(&metainfo(info.clone(), Some(&cage.tracker.url)));
         if answer.status == 200 {
             app.api.wait_seeding(&hash);

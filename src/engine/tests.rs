@@ -8,6 +8,8 @@ mod rig;
 mod sessions;
 mod transfers;
 
+mod disk;
+
 use std::net::Ipv4Addr;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -128,10 +130,14 @@ fn payload() -> Vec<u8> {
 
 fn author(directory: &Path, v1: bool, v2: bool) -> Prepared {
     std::fs::write(directory.join("payload.bin"), payload()).unwrap();
+    author_of(&directory.join("payload.bin"), 1 << 16, v1, v2)
+}
+
+fn author_of(path: &Path, piece_length: u32, v1: bool, v2: bool) -> Prepared {
     let request = bridge::AuthorRequest {
-        path: directory.join("payload.bin").to_str().unwrap().into(),
+        path: path.to_str().unwrap().into(),
         name: String::new(),
-        piece_length: 1 << 16,
+        piece_length,
         is_private: false,
         make_v1: v1,
         make_v2: v2,
