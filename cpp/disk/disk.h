@@ -134,6 +134,8 @@ private:
     // Blocks that are not written; blocks that are and wait for their turn to be hashed.
     int unwritten_ = 0;
     int kept_ = 0;
+    // Unwritten blocks from which on peers are asked to pause.
+    int unwritten_max_ = 0;
     // Accepted and not told.
     int under_way_ = 0;
 
