@@ -1,5 +1,6 @@
 #include "disk/disk.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstring>
 #include <thread>
@@ -11,6 +12,8 @@ namespace {
 
 // How long few blocks wait for more of their piece, and free memory for being used again.
 constexpr auto patience = std::chrono::milliseconds(250);
+// What may wait to be written at least: pieces of many peers, each with a few blocks.
+constexpr int unwritten_bytes = 8 * 1024 * 1024;
 
 }  // namespace
 
@@ -266,6 +269,8 @@ std::vector<lt::open_file_state> Disk::get_status(lt::storage_index_t storage) c
 void Disk::settings_updated()
 {
     open_files_.set_limit(settings_.get_int(lt::settings_pack::file_pool_size));
+    auto const wanted = settings_.get_int(lt::settings_pack::max_queued_disk_bytes);
+    unwritten_max_ = std::max(wanted, unwritten_bytes) / lt::default_block_size;
     if (!io_) return;
     io_->set_limit(settings_.get_int(lt::settings_pack::aio_threads));
     hashers_->set_limit(settings_.get_int(lt::settings_pack::hashing_threads));

@@ -1,7 +1,7 @@
 // The disk back end: plain reads and writes, and hashes made while the blocks are in memory.
 //
 // It replaces libtorrent's, which maps the files. libtorrent learns a piece's hash only after the
-// piece was written (docs/decisions/0001-hash-after-write.md, 0005-own-disk.md).
+// piece was written (docs/decisions/0001-hash-after-write.md, 0006-own-disk.md).
 //
 // Everything is decided on libtorrent's network thread, without a lock; other threads only run
 // jobs, each with what it was given.
@@ -134,6 +134,8 @@ private:
     // Blocks that are not written; blocks that are and wait for their turn to be hashed.
     int unwritten_ = 0;
     int kept_ = 0;
+    // Unwritten blocks from which on peers are asked to pause.
+    int unwritten_max_ = 0;
     // Accepted and not told.
     int under_way_ = 0;
 

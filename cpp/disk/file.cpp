@@ -101,7 +101,8 @@ void File::extend(std::int64_t size, bool solid, lt::error_code& error) const
         return;
     }
     // Not every file system can set space aside; then it is taken as it is needed.
-    if (solid && fallocate(descriptor_, 0, 0, size) != 0 && errno != EOPNOTSUPP) error = last_error();
+    bool const is_refused = solid && fallocate(descriptor_, 0, 0, size) != 0;
+    if (is_refused && errno != EOPNOTSUPP) error = last_error();
     if (!error && found.st_size < size && ftruncate(descriptor_, size) != 0) error = last_error();
 }
 

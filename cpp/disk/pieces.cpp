@@ -8,17 +8,15 @@ namespace {
 
 // Blocks of a piece that are worth waking a thread for.
 constexpr int enough_blocks = 8;
-// What may wait to be written before peers are asked to pause: 8 MiB. From a half of it on,
-// nothing is saved up.
-constexpr int unwritten_blocks_max = 512;
 // What may wait, written, for the blocks before it to come: 8 MiB. The rest is read again.
 constexpr int kept_blocks_max = 512;
 
 }  // namespace
 
-bool Disk::is_full() const { return unwritten_ >= unwritten_blocks_max; }
+bool Disk::is_full() const { return unwritten_ >= unwritten_max_; }
 
-bool Disk::is_filling() const { return unwritten_ >= unwritten_blocks_max / 2; }
+// From here on nothing is saved up.
+bool Disk::is_filling() const { return unwritten_ >= unwritten_max_ / 2; }
 
 void Disk::add_block(TorrentRef const& torrent, lt::piece_index_t index, Block block)
 {
@@ -45,7 +43,8 @@ void Disk::consider(TorrentRef const& torrent, lt::piece_index_t index, Piece& p
 
 void Disk::dispatch(TorrentRef const& torrent, lt::piece_index_t index, Piece& piece)
 {
-    auto job = std::make_shared<PieceJob>(torrent, index, [this](PieceJob& end) { piece_done(end); });
+    auto const end = [this](PieceJob& done) { piece_done(done); };
+    auto job = std::make_shared<PieceJob>(torrent, index, end);
     for (auto& block : piece.blocks) {
         bool const is_written = block.state == Block::State::Written;
         job->parts.push_back({block.offset, {block.bytes.data(), block.bytes.size()}, is_written});
@@ -104,7 +103,8 @@ void Disk::settle_blocks(Piece& piece, bool keep)
 {
     auto const is_done = [&](Block const& block) {
         if (block.state != Block::State::Written) return false;
-        if (keep && block.offset >= piece.hashing.hashed() && kept_ <= kept_blocks_max) return false;
+        bool const is_early = block.offset >= piece.hashing.hashed();
+        if (keep && is_early && kept_ <= kept_blocks_max) return false;
         --kept_;
         return true;
     };

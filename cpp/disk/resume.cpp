@@ -26,8 +26,8 @@ std::int64_t expected_size(Layout const& layout, lt::file_index_t file, lt::stor
     lt::error_code failed;
     auto const size = size_of(layout.files.file_path(file, layout.folder), failed);
     if (size >= 0) return size;
-    auto const code = is_missing(failed) ? make_error_code(lt::errors::mismatching_file_size) : failed;
-    error = lt::storage_error(code, file, lt::operation_t::file_stat);
+    if (is_missing(failed)) failed = make_error_code(lt::errors::mismatching_file_size);
+    error = lt::storage_error(failed, file, lt::operation_t::file_stat);
     return -1;
 }
 

@@ -207,7 +207,8 @@ PartFile& Storage::part_file()
 lt::status_t Storage::check(lt::add_torrent_params const* resume, Links const& links, bool believe,
                             lt::storage_error& error)
 {
-    auto const flags = create_missing(error) ? lt::status_t::oversized_file : lt::status_t::no_error;
+    bool const is_oversized = create_missing(error);
+    auto const flags = is_oversized ? lt::status_t::oversized_file : lt::status_t::no_error;
     release();
     if (error) return lt::status_t::fatal_disk_error;
     lt::add_torrent_params const none;
@@ -336,8 +337,8 @@ void Storage::export_file(lt::file_index_t file, lt::storage_error& error)
     auto const size = files().file_size(file);
     for (std::int64_t done = 0; done < size && !error;) {
         auto const place = files().map_file(file, done, 0);
-        auto const in_piece = std::min<std::int64_t>(files().piece_length() - place.start, size - done);
-        auto const count = std::min(in_piece, std::int64_t(export_bytes));
+        std::int64_t const in_piece = files().piece_length() - place.start;
+        auto const count = std::min({in_piece, size - done, std::int64_t(export_bytes)});
         if (part_file().holds(static_cast<int>(place.piece))) {
             lt::error_code failed;
             // The slot may end early: what was never written after it is nothing to move.

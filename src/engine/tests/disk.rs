@@ -174,7 +174,9 @@ async fn shares_of_unwanted_files_wait_in_the_part_file() {
     let here = lab.directory.path().join("set");
     assert!(fs::read(here.join("b.bin")).unwrap() == files[1].1);
     assert!(!here.join("a.bin").exists() && !here.join("sub").exists());
-    assert!(parts_in(lab.directory.path()).is_some());
+    // The name that `service/` syncs and removes.
+    let parts = lab.directory.path().join(format!(".{id}.parts"));
+    assert_eq!(parts_in(lab.directory.path()), Some(parts));
 
     // What a kill would leave is enough to have all pieces of the file.
     let after = start();
