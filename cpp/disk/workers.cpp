@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <new>
+#include <system_error>
 
 #include <libtorrent/operations.hpp>
 #include <pthread.h>
@@ -71,7 +72,17 @@ void Workers::call_one()
         sleepers_.back()->bell.notify_one();
         sleepers_.pop_back();
     } else if (threads_.size() < limit_ && !is_ending_) {
+        start_one();
+    }
+}
+
+// Where the system has no thread to give, those that are there do.
+void Workers::start_one()
+{
+    try {
         threads_.emplace_back([this] { work(); });
+    } catch (std::system_error const&) {
+        if (threads_.empty()) throw;
     }
 }
 

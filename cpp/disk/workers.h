@@ -43,6 +43,7 @@ private:
     void work();
     std::shared_ptr<Job> next(std::unique_lock<std::mutex>& lock);
     void call_one();
+    void start_one();
 
     char const* const name_;
     Done const done_;

@@ -14,4 +14,5 @@ pub mod peer;
 pub mod remote_tracker;
 pub mod stats;
 pub mod swarm;
+pub mod token;
 pub mod torrent;

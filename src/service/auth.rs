@@ -16,6 +16,9 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
 use crate::domain::network::caller;
+use crate::domain::token::Grant;
+use crate::domain::token::Scope;
+use crate::domain::token::Scopes;
 
 /// Failed attempts that an address has in each window.
 const FAILURES_MAX: usize = 5;
@@ -45,6 +48,11 @@ pub enum Denied {
         /// Seconds until it may try again.
         retry_after_s: u32,
     },
+    /// The token is right, and grants less than this.
+    Forbidden {
+        /// What it would have to grant.
+        needed: Scope,
+    },
 }
 
 impl Auth {
@@ -60,8 +68,16 @@ impl Auth {
     ///
     /// # Errors
     /// [`Denied`].
-    pub fn check(&self, from: IpAddr, in_headers: &[&str], others: &[&str]) -> Result<(), Denied> {
-        self.check_at(caller(from), in_headers, others, Instant::now())
+    pub fn check(
+        &self,
+        from: IpAddr,
+        in_headers: &[&str],
+        others: &[&str],
+        needed: Scope,
+    ) -> Result<Grant, Denied> {
+        self.check_at(caller(from), in_headers, others, Instant::now())?;
+        let grant = Grant { scopes: Scopes::ADMIN };
+        if grant.scopes.allow(needed) { Ok(grant) } else { Err(Denied::Forbidden { needed }) }
     }
 
     fn check_at(
@@ -145,19 +161,22 @@ mod tests {
         let fine: [(&[&str], &[&str]); 3] =
             [(&["secret"], &[]), (&[], &["secret"]), (&["secret"], &["secret", "secret"])];
         for (headers, others) in fine {
-            assert_eq!(auth.check(HERE, headers, others), Ok(()));
+            assert_eq!(auth.check_at(HERE, headers, others, Instant::now()), Ok(()));
         }
         let wrong: [(&[&str], &[&str]); 4] =
             [(&[], &[]), (&[""], &[]), (&["secret"], &["other"]), (&["Secret"], &[])];
         for (headers, others) in wrong {
-            assert_eq!(auth.check(HERE, headers, others), Err(Denied::Unauthorized));
+            assert_eq!(
+                auth.check_at(HERE, headers, others, Instant::now()),
+                Err(Denied::Unauthorized)
+            );
         }
     }
 
     /// Rule W3: an empty token never matches, whatever is configured.
     #[test]
     fn an_empty_token_lets_nobody_in() {
-        assert_eq!(Auth::new("").check(HERE, &[""], &[]), Err(Denied::Unauthorized));
+        assert_eq!(Auth::new("").check(HERE, &[""], &[], Scope::Read), Err(Denied::Unauthorized));
     }
 
     /// Rule W8.
@@ -184,11 +203,13 @@ mod tests {
         let auth = Auth::new("secret");
         let from = |text: &str| text.parse::<IpAddr>().unwrap();
         for number in 0..5 {
-            let denied = auth.check(from(&format!("2001:db8::{number}")), &["guess"], &[]);
+            let denied =
+                auth.check(from(&format!("2001:db8::{number}")), &["guess"], &[], Scope::Read);
             assert_eq!(denied, Err(Denied::Unauthorized));
         }
-        let locked =
-            |text| matches!(auth.check(from(text), &["x"], &[]), Err(Denied::TooMany { .. }));
+        let locked = |text| {
+            matches!(auth.check(from(text), &["x"], &[], Scope::Read), Err(Denied::TooMany { .. }))
+        };
         assert!(locked("2001:db8::99") && !locked("2001:db8:0:1::99"));
     }
 

@@ -425,7 +425,7 @@ impl Tracker {
         }
     }
 
-    /// Removes silent peers in a part of the table; [`SWEEP_STEPS`] calls see all of it.
+    /// Removes silent peers in a part of the table; `SWEEP_STEPS` calls see all of it.
     pub fn sweep(&self, now: Now) {
         let swarms = &self.inner.swarms;
         let oldest_s = now.clock_s.saturating_sub(self.inner.peer_timeout_s);

@@ -12,6 +12,7 @@ use crate::domain::access::AccessKey;
 use crate::domain::error::Error;
 use crate::domain::error::ErrorKind;
 use crate::domain::hash::TorrentId;
+use crate::domain::token::Scope;
 use crate::http::Call;
 use crate::http::Reply;
 use crate::service::Services;
@@ -77,11 +78,21 @@ impl Torrust {
     fn authorize(&self, call: &Call) -> Result<(), Refusal> {
         let shown: Vec<&str> = call.query_all("token").collect();
         let reason = if shown.is_empty() { "unauthorized" } else { "token not valid" };
-        match self.services.auth.check(call.peer().ip(), &[], &shown) {
-            Ok(()) => Ok(()),
-            Err(Denied::Unauthorized) => Err(Refusal::unhandled(reason)),
-            Err(Denied::TooMany { retry_after_s }) => Err(Refusal::too_many(retry_after_s)),
-        }
+        let needed = match call.method().as_str() {
+            "GET" | "HEAD" => Scope::Read,
+            _ => Scope::Tracker,
+        };
+        let denied = match self.services.auth.check(call.peer().ip(), &[], &shown, needed) {
+            Ok(_) => return Ok(()),
+            Err(denied) => denied,
+        };
+        Err(match denied {
+            Denied::Unauthorized => Refusal::unhandled(reason),
+            Denied::TooMany { retry_after_s } => Refusal::too_many(retry_after_s),
+            Denied::Forbidden { needed } => {
+                Refusal::unhandled(&format!("the token does not grant {}", needed.name()))
+            }
+        })
     }
 
     /// `/api/*` of 2.3.

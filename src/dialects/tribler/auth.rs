@@ -1,6 +1,7 @@
 //! Who may: the key in each form that Tribler's clients use (rules W3, W4, W7, W8).
 
 use crate::dialects::tribler::errors::Refusal;
+use crate::domain::token::Scope;
 use crate::http::Call;
 use crate::service::auth::Auth;
 use crate::service::auth::Denied;
@@ -18,11 +19,15 @@ pub(super) fn check(auth: &Auth, call: &Call) -> Result<(), Refusal> {
     let cookie = call.header("cookie").and_then(cookie_key);
     let in_query = call.query_all("apikey").chain(call.query_all("key"));
     let others: Vec<&str> = in_query.chain(cookie).filter(|key| !key.is_empty()).collect();
-    auth.check(call.peer().ip(), &by_header, &others).map_err(|denied| match denied {
+    let is_change = !matches!(call.method().as_str(), "GET" | "HEAD" | "OPTIONS");
+    let needed = if is_change { Scope::Client } else { Scope::Read };
+    auth.check(call.peer().ip(), &by_header, &others, needed).map_err(|denied| match denied {
         Denied::Unauthorized => Refusal::handled(401, "Unauthorized access"),
         Denied::TooMany { retry_after_s } => Refusal::TooMany { retry_after_s },
+        Denied::Forbidden { needed } => {
+            Refusal::handled(403, format!("this needs a key that grants {}", needed.name()))
+        }
     })?;
-    let is_change = !matches!(call.method().as_str(), "GET" | "HEAD" | "OPTIONS");
     let from_browser = call.header("origin").is_some() || call.header("cookie").is_some();
     if is_change && from_browser && !is_declared(call.header("content-type").unwrap_or_default()) {
         return Err(Refusal::handled(415, "a browser must send Content-Type: application/json"));
