@@ -6,6 +6,7 @@ use std::path::Path;
 const SOURCES: &[&str] = &[
     "alerts",
     "author",
+    "details",
     "disk/buffers",
     "disk/disk",
     "disk/file",

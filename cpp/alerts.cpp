@@ -60,6 +60,7 @@ void copy_times(lt::torrent_status const& from, StatusUpdate& to)
     to.last_download_at = unix_time(from.last_download);
     to.last_upload_at = unix_time(from.last_upload);
     to.seeding_s = count_of(lt::total_seconds(from.seeding_duration));
+    to.finished_s = count_of(lt::total_seconds(from.finished_duration));
     to.active_s = count_of(lt::total_seconds(from.active_duration));
 }
 
@@ -95,6 +96,8 @@ StatusUpdate status_of(lt::torrent_status const& from)
     to.has_metadata = from.has_metadata;
     to.needs_resume = from.need_save_resume;
     to.error = from.errc ? foreign(from.errc.message()) : rust::String();
+    to.error_value = from.errc.value();
+    to.flags = static_cast<std::uint64_t>(from.flags);
     to.error_file = static_cast<int>(from.error_file);
     to.queue_position = static_cast<int>(from.queue_position);
     to.name = lossy(clean_name(from.name));

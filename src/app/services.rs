@@ -7,6 +7,7 @@ use crate::app::config::ApiLimits;
 use crate::app::config::Config;
 use crate::app::config::FetchPrivate;
 use crate::app::config::TlsConfig;
+use crate::app::config_presets;
 use crate::app::state_dir::StateDir;
 use crate::dialects::SessionFacts;
 use crate::domain::error::Error;
@@ -25,6 +26,8 @@ use crate::service::fetch::FetchConfig;
 use crate::service::fetch::PrivateAccess;
 use crate::service::files::Files;
 use crate::service::paths::Roots;
+use crate::service::presets::Presets;
+use crate::service::sessions::Sessions;
 use crate::service::swarms::Swarms;
 use crate::service::token_file;
 use crate::service::torrents::Torrents;
@@ -48,7 +51,10 @@ pub(crate) fn services(
         timeout: FETCH_LIMIT,
     });
     let files = Files::new(engine.clone(), torrents.clone(), roots.clone());
-    Services { torrents, files, fetch, swarms, access, auth }
+    let labels = torrents.labels().clone();
+    let presets = Presets::new(config_presets::presets(&config.presets));
+    let sessions = Sessions::new(engine.clone());
+    Services { torrents, files, fetch, swarms, access, labels, presets, sessions, auth }
 }
 
 /// What some API repeats of the configuration.

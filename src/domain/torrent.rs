@@ -7,6 +7,7 @@ use crate::domain::hash::InfoHashes;
 use crate::domain::hash::TorrentId;
 use crate::domain::metadata::Metadata;
 use crate::domain::remote_tracker::RemoteTracker;
+use crate::domain::torrent_flags::TorrentFlags;
 
 /// What a torrent is doing, pause and error aside.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -108,8 +109,15 @@ pub struct Status {
     pub upload_limit: u32,
     /// Seconds spent complete and running.
     pub seeding_s: u64,
+    /// Seconds spent with all wanted pieces, running.
+    pub finished_s: u64,
     /// Seconds spent running.
     pub active_s: u64,
+    /// The engine's flags.
+    pub flags: TorrentFlags,
+    /// The number of the error that stopped it, as the system or libtorrent counts; 0 when none is
+    /// known.
+    pub error_value: i32,
 }
 
 /// One of our torrents as the board shows it.

@@ -193,7 +193,10 @@ pub(crate) mod bridge {
         distributed_copies: f32,
         queue_position: i32,
         seeding_s: u64,
+        finished_s: u64,
         active_s: u64,
+        flags: u64,      // libtorrent's torrent flags as they are
+        error_value: i32, // of the error's own category; 0 = none
         name: String,
         save_path: String,
         pieces: Vec<u8>, // BEP 3 bit order; empty before metadata
@@ -289,6 +292,74 @@ pub(crate) mod bridge {
         is_snubbed: bool,
         is_optimistic: bool,
         is_utp: bool,
+        total_download_rate: u32, // protocol included
+        total_upload_rate: u32,
+        busy_requests: i32,
+        queue_length: i32,
+        queue_s: i64,
+        last_active_s: i64,
+        last_request_s: i64,
+        rtt_ms: i32,
+        local_ip: String,
+        local_port: u16,
+    }
+
+    /// libtorrent's `announce_infohash`: announces of one protocol version from one socket. Times
+    /// are whole seconds of the monotonic clock, the smallest number = never; counts -1 = unknown.
+    #[derive(Debug, Clone)]
+    struct AnnounceState {
+        message: String,
+        has_error: bool,
+        last_error: String,
+        next_announce: i32,
+        min_announce: i32,
+        scrape_incomplete: i32,
+        scrape_complete: i32,
+        scrape_downloaded: i32,
+        fails: u8,
+        is_updating: bool,
+        start_sent: bool,
+        complete_sent: bool,
+    }
+
+    /// libtorrent's `announce_endpoint`: one listen socket.
+    #[derive(Debug, Clone)]
+    struct AnnounceEndpoint {
+        ip: String,
+        port: u16,
+        is_enabled: bool,
+        v1: AnnounceState,
+        v2: AnnounceState,
+    }
+
+    /// libtorrent's `announce_entry`.
+    #[derive(Debug, Clone)]
+    struct TrackerReport {
+        url: String,
+        tracker_id: String,
+        tier: u8,
+        fail_limit: u8,
+        source: u8,
+        is_verified: bool,
+        endpoints: Vec<AnnounceEndpoint>,
+    }
+
+    /// What may be set on a torrent, in libtorrent's numbers: -1 or 2^24 - 1 = no limit.
+    #[derive(Debug, Clone)]
+    struct Properties {
+        download_limit: i32,
+        upload_limit: i32,
+        max_connections: i32,
+        max_uploads: i32,
+        flags: u64,
+    }
+
+    /// What a session is doing.
+    #[derive(Debug, Clone)]
+    struct SessionState {
+        is_dht_running: bool,
+        is_listening: bool,
+        is_paused: bool,
     }
 
     /// What a session is made with beside its settings.
@@ -353,6 +424,12 @@ pub(crate) mod bridge {
         ) -> Result<()>;
         /// How many peers may be connected at once, -1 = any number.
         fn set_max_connections(self: Pin<&mut AddParams>, count: i32) -> Result<()>;
+        /// These trackers, all in the first tier, and no others.
+        fn replace_trackers(self: Pin<&mut AddParams>, urls: &[String]) -> Result<()>;
+        /// These web seeds of BEP 19 and no others.
+        fn replace_web_seeds(self: Pin<&mut AddParams>, urls: &[String]) -> Result<()>;
+        /// These web seeds of BEP 17 and no others.
+        fn replace_http_seeds(self: Pin<&mut AddParams>, urls: &[String]) -> Result<()>;
         /// Forgets which pieces are there, so that adding checks them all.
         fn forget_pieces(self: Pin<&mut AddParams>) -> Result<()>;
         /// Says that every piece is there and verified: for data that was hashed a moment ago.
@@ -372,6 +449,10 @@ pub(crate) mod bridge {
         ) -> Result<UniquePtr<Session>>;
         /// libtorrent's version, such as `2.0.8.0`.
         fn libtorrent_version() -> Result<String>;
+        /// The revision it was built from; of a release, a part of its hash.
+        fn libtorrent_revision() -> Result<String>;
+        /// Boost's version, such as `1_83`.
+        fn boost_version() -> Result<String>;
         /// Every setting libtorrent knows, with its default.
         fn known_settings() -> Result<Vec<Setting>>;
         fn stat_names() -> Result<Vec<StatName>>;
@@ -443,7 +524,18 @@ pub(crate) mod bridge {
         /// The port that peers reach, 0 when not listening.
         fn listen_port(self: &Session) -> Result<u16>;
 
-        /// These four wait for libtorrent's network thread: details only, never lists.
+        /// Sets the flags of `mask` to those of `flags`.
+        fn set_flags(self: Pin<&mut Session>, token: u64, flags: u64, mask: u64) -> Result<()>;
+        /// 0 = first in the queue.
+        fn set_queue_position(self: Pin<&mut Session>, token: u64, position: i32) -> Result<()>;
+
+        /// These wait for libtorrent's network thread: details only, never lists.
+        fn tracker_reports(self: &Session, token: u64) -> Result<Vec<TrackerReport>>;
+        fn properties(self: &Session, token: u64) -> Result<Properties>;
+        /// libtorrent's flags of each file: 1 padding, 2 hidden, 4 executable, 8 link. An error
+        /// before the metadata is known.
+        fn file_flags(self: &Session, token: u64) -> Result<Vec<u8>>;
+        fn session_state(self: &Session) -> Result<SessionState>;
         fn description(self: &Session, token: u64) -> Result<Description>;
         fn peers(self: &Session, token: u64) -> Result<Vec<PeerEntry>>;
         fn trackers(self: &Session, token: u64) -> Result<Vec<TrackerEntry>>;

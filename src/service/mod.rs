@@ -10,11 +10,15 @@ pub(crate) mod fetch_guard;
 pub mod files;
 pub mod history;
 pub mod keeper;
+pub mod labels;
 pub mod loading;
 pub mod membership;
 pub mod mending;
 pub mod paths;
 pub(crate) mod presence;
+pub mod presets;
+pub mod properties;
+pub mod sessions;
 pub mod stream_plan;
 pub mod swarms;
 pub mod token_file;
@@ -26,6 +30,9 @@ use crate::service::access::Access;
 use crate::service::auth::Auth;
 use crate::service::fetch::Fetch;
 use crate::service::files::Files;
+use crate::service::labels::Labels;
+use crate::service::presets::Presets;
+use crate::service::sessions::Sessions;
 use crate::service::swarms::Swarms;
 use crate::service::torrents::Torrents;
 
@@ -42,6 +49,12 @@ pub struct Services {
     pub swarms: Swarms,
     /// Who may use our own tracker.
     pub access: Access,
+    /// What users write on torrents.
+    pub labels: Labels,
+    /// What new torrents get when nobody says otherwise.
+    pub presets: Presets,
+    /// The engine's sessions by name.
+    pub sessions: Sessions,
     /// Who may.
     pub auth: Auth,
 }

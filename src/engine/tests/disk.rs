@@ -205,7 +205,10 @@ async fn moves_to(target: &Path) {
     lab.connect(made.id, made.served(DISORDERLY)).await;
     lab.until(made.id, |t| t.pieces.count() > 0).await;
     let path = target.join("elsewhere");
-    lab.engine.move_storage(made.id, path.to_str().unwrap().into()).await.unwrap();
+    lab.engine
+        .move_storage(made.id, path.to_str().unwrap().into(), MoveMode::default())
+        .await
+        .unwrap();
     assert!(!lab.directory.path().join("payload.bin").exists());
     lab.engine.rename_file(made.id, 0, "renamed.bin".into()).await.unwrap();
     lab.engine.set_limits(made.id, 0, 0).await.unwrap();
