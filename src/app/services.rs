@@ -20,10 +20,12 @@ use crate::http::Tls;
 use crate::service::Services;
 use crate::service::access::Access;
 use crate::service::auth::Auth;
+use crate::service::browse::Browse;
 use crate::service::fetch::Fetch;
 use crate::service::fetch::FetchConfig;
 use crate::service::fetch::PrivateAccess;
 use crate::service::files::Files;
+use crate::service::lifecycle::Lifecycle;
 use crate::service::paths::Roots;
 use crate::service::swarms::Swarms;
 use crate::service::token_file;
@@ -48,7 +50,8 @@ pub(crate) fn services(
         timeout: FETCH_LIMIT,
     });
     let files = Files::new(engine.clone(), torrents.clone(), roots.clone());
-    Services { torrents, files, fetch, swarms, access, auth }
+    let (browse, lifecycle) = (Browse::new(roots.clone()), Lifecycle::new());
+    Services { torrents, files, fetch, browse, swarms, access, auth, lifecycle }
 }
 
 /// What some API repeats of the configuration.

@@ -5,11 +5,14 @@
 pub mod access;
 pub mod adding;
 pub mod auth;
+pub mod browse;
 pub mod fetch;
 pub(crate) mod fetch_guard;
 pub mod files;
 pub mod history;
+pub mod inspect;
 pub mod keeper;
+pub mod lifecycle;
 pub mod loading;
 pub mod membership;
 pub mod mending;
@@ -24,8 +27,10 @@ pub mod watching;
 
 use crate::service::access::Access;
 use crate::service::auth::Auth;
+use crate::service::browse::Browse;
 use crate::service::fetch::Fetch;
 use crate::service::files::Files;
+use crate::service::lifecycle::Lifecycle;
 use crate::service::swarms::Swarms;
 use crate::service::torrents::Torrents;
 
@@ -38,10 +43,14 @@ pub struct Services {
     pub files: Files,
     /// Getting torrents from URIs.
     pub fetch: Fetch,
+    /// Looking below the download roots.
+    pub browse: Browse,
     /// Our own tracker's swarms.
     pub swarms: Swarms,
     /// Who may use our own tracker.
     pub access: Access,
     /// Who may.
     pub auth: Auth,
+    /// Ending the program.
+    pub lifecycle: Lifecycle,
 }

@@ -6,10 +6,21 @@ use crate::http::Call;
 use crate::service::auth::Auth;
 use crate::service::auth::Denied;
 
-/// Refuses a call without the key, and one that a foreign web page may have caused.
+/// What a call needs. Whoever may only look cannot have links fetched or directories listed.
+fn needed(method: &str, words: &[&str]) -> Scope {
+    match (method, words) {
+        ("GET" | "HEAD" | "OPTIONS", ["torrentinfo" | "files", ..]) => Scope::Client,
+        ("GET" | "HEAD" | "OPTIONS", _) => Scope::Read,
+        (_, ["shutdown" | "settings", ..]) => Scope::Admin,
+        _ => Scope::Client,
+    }
+}
+
+/// Refuses a call without the key, and one that a foreign web page may have caused. `words` are
+/// the path without its prefix.
 ///
 /// Runs before anything else, so a refused call has no effect and its body is not read.
-pub(super) fn check(auth: &Auth, call: &Call) -> Result<(), Refusal> {
+pub(super) fn check(auth: &Auth, call: &Call, words: &[&str]) -> Result<(), Refusal> {
     let by_header: Vec<&str> =
         [call.header("x-api-key"), call.header("authorization").and_then(bearer)]
             .into_iter()
@@ -20,7 +31,7 @@ pub(super) fn check(auth: &Auth, call: &Call) -> Result<(), Refusal> {
     let in_query = call.query_all("apikey").chain(call.query_all("key"));
     let others: Vec<&str> = in_query.chain(cookie).filter(|key| !key.is_empty()).collect();
     let is_change = !matches!(call.method().as_str(), "GET" | "HEAD" | "OPTIONS");
-    let needed = if is_change { Scope::Client } else { Scope::Read };
+    let needed = needed(call.method().as_str(), words);
     auth.check(call.peer().ip(), &by_header, &others, needed).map_err(|denied| match denied {
         Denied::Unauthorized => Refusal::handled(401, "Unauthorized access"),
         Denied::TooMany { retry_after_s } => Refusal::TooMany { retry_after_s },
