@@ -32,6 +32,7 @@ use crate::http::Server;
 use crate::service::Services;
 use crate::service::access::Access;
 use crate::service::keeper;
+use crate::service::lifecycle::Lifecycle;
 use crate::service::loading::Loader;
 use crate::service::mending;
 use crate::service::paths::Roots;
@@ -96,12 +97,16 @@ struct Running {
     keeper: JoinHandle<()>,
     store: Store,
     state: StateDir,
+    lifecycle: Lifecycle,
 }
 
 async fn serve(loaded: Loaded) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
     let running = start(&loaded).await?;
-    signals.wait().await;
+    tokio::select! {
+        () = signals.wait() => {}
+        () = running.lifecycle.stop_asked() => {}
+    }
     tracing::info!("stopping");
     tokio::select! {
         outcome = stop(running) => outcome,
@@ -139,14 +144,15 @@ async fn start(loaded: &Loaded) -> Result<Running, Failure> {
     let (http_ports, parts) = (&addresses.tracker_http, (&swarms, &engine, &store));
     let tracker = tracker::start(configured, udp, http_ports, parts.0, parts.1, parts.2)?;
     let handle = load(loaded, doors, &engine, opened, swarms);
+    let lifecycle = handle.lifecycle.clone();
     let (stop_http, stop) = watch::channel(false);
     let http = tokio::spawn(server.run(dialects::handlers(handle, services::facts(config)), stop));
     announce(&state, &addresses, config)?;
-    Ok(Running { stop_http, http, tracker, engine, keeper, store, state })
+    Ok(Running { stop_http, http, tracker, engine, keeper, store, state, lifecycle })
 }
 
 async fn stop(running: Running) -> Result<(), Failure> {
-    let Running { stop_http, http, tracker, engine, keeper, store, state } = running;
+    let Running { stop_http, http, tracker, engine, keeper, store, state, .. } = running;
     let _ = state.retract_api();
     stop_http.send_replace(true);
     let _ = http.await;

@@ -21,10 +21,12 @@ use crate::service::Services;
 use crate::service::access::Access;
 use crate::service::attempts::Attempts;
 use crate::service::auth::Auth;
+use crate::service::browse::Browse;
 use crate::service::fetch::Fetch;
 use crate::service::fetch::FetchConfig;
 use crate::service::fetch::PrivateAccess;
 use crate::service::files::Files;
+use crate::service::lifecycle::Lifecycle;
 use crate::service::paths::Roots;
 use crate::service::swarms::Swarms;
 use crate::service::token_file;
@@ -55,8 +57,9 @@ pub(crate) fn services(
         timeout: FETCH_LIMIT,
     });
     let files = Files::new(engine.clone(), torrents.clone(), roots.clone());
+    let (browse, lifecycle) = (Browse::new(roots.clone()), Lifecycle::new());
     let Doors { auth, tokens, users } = doors;
-    Services { torrents, files, fetch, swarms, access, auth, tokens, users }
+    Services { torrents, files, fetch, browse, swarms, access, auth, tokens, users, lifecycle }
 }
 
 /// What some API repeats of the configuration.

@@ -6,11 +6,14 @@ pub mod access;
 pub mod adding;
 pub mod attempts;
 pub mod auth;
+pub mod browse;
 pub mod fetch;
 pub(crate) mod fetch_guard;
 pub mod files;
 pub mod history;
+pub mod inspect;
 pub mod keeper;
+pub mod lifecycle;
 pub mod loading;
 pub mod membership;
 pub mod mending;
@@ -29,8 +32,10 @@ pub mod watching;
 
 use crate::service::access::Access;
 use crate::service::auth::Auth;
+use crate::service::browse::Browse;
 use crate::service::fetch::Fetch;
 use crate::service::files::Files;
+use crate::service::lifecycle::Lifecycle;
 use crate::service::swarms::Swarms;
 use crate::service::tokens::Tokens;
 use crate::service::torrents::Torrents;
@@ -45,6 +50,8 @@ pub struct Services {
     pub files: Files,
     /// Getting torrents from URIs.
     pub fetch: Fetch,
+    /// Looking below the download roots.
+    pub browse: Browse,
     /// Our own tracker's swarms.
     pub swarms: Swarms,
     /// Who may use our own tracker.
@@ -55,4 +62,6 @@ pub struct Services {
     pub tokens: Tokens,
     /// Those who log in with a password.
     pub users: Users,
+    /// Ending the program.
+    pub lifecycle: Lifecycle,
 }

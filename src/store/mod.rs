@@ -218,6 +218,14 @@ impl Store {
         .await
     }
 
+    /// How large the database is, in bytes.
+    ///
+    /// # Errors
+    /// Those of every change.
+    pub async fn size_bytes(&self) -> Result<u64> {
+        self.change(0, counters::size_bytes).await
+    }
+
     /// Everything that is kept of swarms.
     ///
     /// # Errors

@@ -17,12 +17,23 @@ const FORMS: [Form; 3] = [Form::Query("apikey"), Form::Query("key"), Form::Cooki
 const CONTENT_TYPES: [&str; 3] =
     ["application/json", "application/x-bittorrent", "applications/x-bittorrent"];
 
-/// Refuses a call without the key, and one that a foreign web page may have caused.
+/// What a call needs. Whoever may only look cannot have links fetched or directories listed.
+fn needed(method: &str, words: &[&str]) -> Scope {
+    match (method, words) {
+        ("GET" | "HEAD" | "OPTIONS", ["torrentinfo" | "files", ..]) => Scope::Client,
+        ("GET" | "HEAD" | "OPTIONS", _) => Scope::Read,
+        (_, ["shutdown" | "settings", ..]) => Scope::Admin,
+        _ => Scope::Client,
+    }
+}
+
+/// Refuses a call without the key, and one that a foreign web page may have caused. `words` are
+/// the path without its prefix.
 ///
 /// Runs before anything else, so a refused call has no effect and its body is not read.
-pub(super) fn check(auth: &Auth, call: &Call) -> Result<Grant, Refusal> {
+pub(super) fn check(auth: &Auth, call: &Call, words: &[&str]) -> Result<Grant, Refusal> {
     let shown = Credentials::of(call, credentials::HEADERS.into_iter().chain(FORMS));
-    let needed = if credentials::is_change(call) { Scope::Client } else { Scope::Read };
+    let needed = needed(call.method().as_str(), words);
     let checked = auth.check(call.peer().ip(), &shown.in_headers, &shown.others, needed);
     let grant = checked.map_err(|denied| match denied {
         Denied::Unauthorized => Refusal::handled(401, "Unauthorized access"),
