@@ -6,13 +6,14 @@
 pub mod announce;
 pub mod torrust;
 pub mod tribler;
+pub mod udpt;
 
 use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::dialects::torrust::Torrust;
-use crate::dialects::tribler::Generation;
 use crate::dialects::tribler::Tribler;
+use crate::dialects::udpt::Udpt;
 use crate::http::Call;
 use crate::http::Handlers;
 use crate::http::Reply;
@@ -36,12 +37,15 @@ pub struct SessionFacts {
 /// What the server calls for every request, by the role of the listener that it came to.
 pub fn handlers(services: Services, facts: SessionFacts) -> Handlers {
     let (swarms, for_tracker) = (services.swarms.clone(), services.swarms.clone());
-    let torrust = Arc::new(Torrust::new(services.clone()));
-    let tribler = Arc::new(Tribler::new(services, facts));
+    let dialects = Arc::new(Dialects {
+        torrust: Torrust::new(services.clone()),
+        udpt: Udpt::new(services.clone()),
+        tribler: Tribler::new(services, facts),
+        swarms,
+    });
     let api = move |call| {
-        let (tribler, torrust) = (Arc::clone(&tribler), Arc::clone(&torrust));
-        let swarms = swarms.clone();
-        Box::pin(async move { answer(&tribler, &torrust, &swarms, call).await }) as Pin<Box<_>>
+        let dialects = Arc::clone(&dialects);
+        Box::pin(async move { dialects.answer(call).await }) as Pin<Box<_>>
     };
     Handlers {
         api: Arc::new(api),
@@ -49,22 +53,34 @@ pub fn handlers(services: Services, facts: SessionFacts) -> Handlers {
     }
 }
 
-async fn answer(tribler: &Tribler, torrust: &Torrust, swarms: &Swarms, call: Call) -> Reply {
-    let segments: Vec<&str> = call.segments().iter().map(String::as_str).collect();
-    match segments.as_slice() {
-        ["announce" | "scrape", ..] if announce::is_tracker_path(call.path()) => {
-            let (client, local) = (Some(call.peer().ip()), call.local());
-            let (path, query) = (call.path(), call.raw_query());
-            read_only(call.method().as_str(), || {
-                announce::answer(swarms, &announce::Request { path, query, client, local })
-            })
+/// What speaks each API.
+struct Dialects {
+    torrust: Torrust,
+    udpt: Udpt,
+    tribler: Tribler,
+    swarms: Swarms,
+}
+
+impl Dialects {
+    async fn answer(&self, call: Call) -> Reply {
+        let segments: Vec<&str> = call.segments().iter().map(String::as_str).collect();
+        match segments.as_slice() {
+            ["announce" | "scrape", ..] if announce::is_tracker_path(call.path()) => {
+                let (client, local) = (Some(call.peer().ip()), call.local());
+                let (path, query) = (call.path(), call.raw_query());
+                read_only(call.method().as_str(), || {
+                    let request = announce::Request { path, query, client, local };
+                    announce::answer(&self.swarms, &request)
+                })
+            }
+            ["t", ..] => self.udpt.answer(call).await,
+            [] if matches!(call.method().as_str(), "GET" | "HEAD") => udpt::front_page(),
+            segments => match (tribler::generation(segments), torrust::generation(segments)) {
+                (Some(generation), _) => self.tribler.answer(generation, call).await,
+                (_, Some(generation)) => self.torrust.answer(generation, call).await,
+                (None, None) => tribler::unknown_path(&call),
+            },
         }
-        ["downloads", ..] => tribler.answer(Generation::Seven, call).await,
-        ["api", "downloads", ..] => tribler.answer(Generation::Eight, call).await,
-        segments => match torrust::generation(segments) {
-            Some(generation) => torrust.answer(generation, call).await,
-            None => tribler::unknown_path(&call),
-        },
     }
 }
 

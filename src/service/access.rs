@@ -58,6 +58,19 @@ impl Access {
         Ok(())
     }
 
+    /// Puts a swarm on the whitelist and flags it, or no longer, in one durable change.
+    ///
+    /// # Errors
+    /// Those of the store; nothing is changed then.
+    pub async fn register(&self, info_hash: TorrentId, is_flagged: bool) -> Result<()> {
+        let changes = [SwarmChange::Listed(true), SwarmChange::Flagged(is_flagged)];
+        self.store.change_swarms(changes.map(|change| (info_hash, change)).to_vec()).await?;
+        // The flag first: nobody is let in between the two.
+        self.tracker.set_flagged(&info_hash, is_flagged);
+        self.tracker.set_listed(&info_hash, true);
+        Ok(())
+    }
+
     /// Gives a swarm a mode of its own, before that of the tracker, or takes it.
     ///
     /// # Errors

@@ -238,7 +238,8 @@ fn check_sources(prepared: &Prepared, tuning: &Tuning) -> Result<()> {
     Ok(())
 }
 
-async fn parse(source: Source) -> Result<Prepared> {
+/// Parses aside what may take long, and at once what cannot.
+pub(super) async fn parse(source: Source) -> Result<Prepared> {
     let is_small = matches!(&source, Source::File(bytes) if bytes.len() <= PARSED_AT_ONCE_BYTES);
     let work = move || match source {
         Source::Magnet(uri) => Prepared::from_magnet(&uri),

@@ -4,13 +4,17 @@
 
 pub mod access;
 pub mod adding;
+pub mod attempts;
 pub mod auth;
+pub mod browse;
 pub mod fetch;
 pub(crate) mod fetch_guard;
 pub mod files;
 pub mod history;
+pub mod inspect;
 pub mod keeper;
 pub mod labels;
+pub mod lifecycle;
 pub mod loading;
 pub mod membership;
 pub mod mending;
@@ -19,22 +23,30 @@ pub(crate) mod presence;
 pub mod presets;
 pub mod properties;
 pub mod sessions;
+pub(crate) mod secret;
 pub mod stream_plan;
 pub mod swarms;
 pub mod token_file;
+pub mod token_table;
+pub mod tokens;
 pub mod torrents;
 pub mod upkeep;
+pub mod users;
 pub mod watching;
 
 use crate::service::access::Access;
 use crate::service::auth::Auth;
+use crate::service::browse::Browse;
 use crate::service::fetch::Fetch;
 use crate::service::files::Files;
 use crate::service::labels::Labels;
 use crate::service::presets::Presets;
 use crate::service::sessions::Sessions;
+use crate::service::lifecycle::Lifecycle;
 use crate::service::swarms::Swarms;
+use crate::service::tokens::Tokens;
 use crate::service::torrents::Torrents;
+use crate::service::users::Users;
 
 /// One handle a noun; each is cheap to clone.
 #[derive(Clone)]
@@ -45,6 +57,8 @@ pub struct Services {
     pub files: Files,
     /// Getting torrents from URIs.
     pub fetch: Fetch,
+    /// Looking below the download roots.
+    pub browse: Browse,
     /// Our own tracker's swarms.
     pub swarms: Swarms,
     /// Who may use our own tracker.
@@ -57,4 +71,10 @@ pub struct Services {
     pub sessions: Sessions,
     /// Who may.
     pub auth: Auth,
+    /// The tokens that let in.
+    pub tokens: Tokens,
+    /// Those who log in with a password.
+    pub users: Users,
+    /// Ending the program.
+    pub lifecycle: Lifecycle,
 }
