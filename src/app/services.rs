@@ -27,6 +27,7 @@ use crate::service::fetch::Fetch;
 use crate::service::fetch::FetchConfig;
 use crate::service::fetch::PrivateAccess;
 use crate::service::files::Files;
+use crate::service::kv::Kv;
 use crate::service::lifecycle::Lifecycle;
 use crate::service::paths::Roots;
 use crate::service::presets::Presets;
@@ -48,7 +49,7 @@ const FETCH_LIMIT: Duration = Duration::from_secs(10);
 pub(crate) fn services(
     config: &Config,
     doors: Doors,
-    engine: &Engine,
+    (engine, store): (&Engine, &Store),
     roots: &Roots,
     torrents: Torrents,
     (swarms, access): (Swarms, Access),
@@ -60,7 +61,7 @@ pub(crate) fn services(
         timeout: FETCH_LIMIT,
     });
     let files = Files::new(engine.clone(), torrents.clone(), roots.clone());
-    let labels = torrents.labels().clone();
+    let (kv, labels) = (Kv::new(store.clone()), torrents.labels().clone());
     let presets = Presets::new(config_presets::presets(&config.presets));
     let sessions = Sessions::new(engine.clone());
     let (browse, lifecycle) = (Browse::new(roots.clone()), Lifecycle::new());
@@ -72,6 +73,7 @@ pub(crate) fn services(
         browse,
         swarms,
         access,
+        kv,
         labels,
         presets,
         sessions,

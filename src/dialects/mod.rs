@@ -4,6 +4,7 @@
 //! decides anything that another one would decide too.
 
 pub mod announce;
+pub mod porla;
 pub mod torrust;
 pub mod tribler;
 pub mod udpt;
@@ -11,6 +12,7 @@ pub mod udpt;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use crate::dialects::porla::Porla;
 use crate::dialects::torrust::Torrust;
 use crate::dialects::tribler::Tribler;
 use crate::dialects::udpt::Udpt;
@@ -38,6 +40,7 @@ pub struct SessionFacts {
 pub fn handlers(services: Services, facts: SessionFacts) -> Handlers {
     let (swarms, for_tracker) = (services.swarms.clone(), services.swarms.clone());
     let dialects = Arc::new(Dialects {
+        porla: Porla::new(services.clone()),
         torrust: Torrust::new(services.clone()),
         udpt: Udpt::new(services.clone()),
         tribler: Tribler::new(services, facts),
@@ -55,6 +58,7 @@ pub fn handlers(services: Services, facts: SessionFacts) -> Handlers {
 
 /// What speaks each API.
 struct Dialects {
+    porla: Porla,
     torrust: Torrust,
     udpt: Udpt,
     tribler: Tribler,
@@ -74,6 +78,8 @@ impl Dialects {
                 })
             }
             ["t", ..] => self.udpt.answer(call).await,
+            // Before Torrust, which has the same first two words.
+            segments if porla::owns(segments) => self.porla.answer(call).await,
             [] if matches!(call.method().as_str(), "GET" | "HEAD") => udpt::front_page(),
             segments => match (tribler::generation(segments), torrust::generation(segments)) {
                 (Some(generation), _) => self.tribler.answer(generation, call).await,

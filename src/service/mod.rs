@@ -13,6 +13,7 @@ pub mod files;
 pub mod history;
 pub mod inspect;
 pub mod keeper;
+pub mod kv;
 pub mod labels;
 pub mod lifecycle;
 pub mod loading;
@@ -39,6 +40,7 @@ use crate::service::auth::Auth;
 use crate::service::browse::Browse;
 use crate::service::fetch::Fetch;
 use crate::service::files::Files;
+use crate::service::kv::Kv;
 use crate::service::labels::Labels;
 use crate::service::presets::Presets;
 use crate::service::sessions::Sessions;
@@ -63,6 +65,8 @@ pub struct Services {
     pub swarms: Swarms,
     /// Who may use our own tracker.
     pub access: Access,
+    /// Values that API clients keep here.
+    pub kv: Kv,
     /// What users write on torrents.
     pub labels: Labels,
     /// What new torrents get when nobody says otherwise.

@@ -38,6 +38,11 @@ impl Sessions {
         self.engine.sessions().first().map_or_else(String::new, ToString::to_string)
     }
 
+    /// The names of all sessions.
+    pub fn names(&self) -> Vec<String> {
+        self.engine.sessions().iter().map(ToString::to_string).collect()
+    }
+
     /// Whether there is a session of this name.
     pub fn has(&self, name: &str) -> bool {
         self.engine.sessions().iter().any(|known| **known == *name)

@@ -220,6 +220,14 @@ impl Store {
         self.change(0, move |conn| settings::get(conn, &key)).await
     }
 
+    /// SQLite's version, and the sources it was made of.
+    ///
+    /// # Errors
+    /// Those of every change.
+    pub async fn library_versions(&self) -> Result<[String; 2]> {
+        self.change(0, settings::library_versions).await
+    }
+
     /// Adds to a counter, which starts at 0.
     ///
     /// # Errors
