@@ -18,3 +18,4 @@ pub mod swarm;
 pub mod token;
 pub mod torrent;
 pub mod torrent_flags;
+pub mod tracker_report;

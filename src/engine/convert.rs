@@ -12,15 +12,15 @@ use crate::domain::metadata::Metadata;
 use crate::domain::peer::Peer;
 use crate::domain::peer::PeerDetails;
 use crate::domain::peer::PeerState;
-use crate::domain::remote_tracker::AnnounceReport;
 use crate::domain::remote_tracker::RemoteTracker;
-use crate::domain::remote_tracker::TrackerEndpoint;
-use crate::domain::remote_tracker::TrackerReport;
 use crate::domain::remote_tracker::TrackerState;
 use crate::domain::torrent::Failure;
 use crate::domain::torrent::Stage;
 use crate::domain::torrent::Status;
 use crate::domain::torrent_flags::TorrentFlags;
+use crate::domain::tracker_report::AnnounceReport;
+use crate::domain::tracker_report::TrackerEndpoint;
+use crate::domain::tracker_report::TrackerReport;
 use crate::engine::ffi::bridge;
 
 /// The hashes that are there; `None` when none is.

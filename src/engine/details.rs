@@ -7,8 +7,8 @@ use tokio::sync::oneshot;
 
 use crate::domain::error::Result;
 use crate::domain::hash::TorrentId;
-use crate::domain::remote_tracker::TrackerReport;
 use crate::domain::torrent_flags::TorrentFlags;
+use crate::domain::tracker_report::TrackerReport;
 use crate::engine::Engine;
 use crate::engine::board::Token;
 use crate::engine::convert;

@@ -195,7 +195,7 @@ pub(crate) mod bridge {
         seeding_s: u64,
         finished_s: u64,
         active_s: u64,
-        flags: u64,      // libtorrent's torrent flags as they are
+        flags: u64,       // libtorrent's torrent flags as they are
         error_value: i32, // of the error's own category; 0 = none
         name: String,
         save_path: String,

@@ -50,7 +50,8 @@ mod tests {
         for fine in ["i-5e", "0:", "3:abc", "le", "d1:ai1e1:bl0:0:ee", "d4:infod4:name1:aee"] {
             assert!(is_bencoded(fine.as_bytes()), "{fine}");
         }
-        for bad in ["", "x", "i", "ie", "i1", "4:abc", "d1:a", "di1ei1ee", "l", "99999999999999999999:"]
+        for bad in
+            ["", "x", "i", "ie", "i1", "4:abc", "d1:a", "di1ei1ee", "l", "99999999999999999999:"]
         {
             assert!(!is_bencoded(bad.as_bytes()), "{bad}");
         }

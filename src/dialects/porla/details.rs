@@ -24,9 +24,9 @@ use crate::dialects::porla::torrents_wire::Trackers;
 use crate::domain::metadata;
 use crate::domain::metadata::Metadata;
 use crate::domain::peer;
-use crate::domain::remote_tracker::AnnounceReport;
-use crate::domain::remote_tracker::TrackerReport;
 use crate::domain::torrent::Torrent;
+use crate::domain::tracker_report::AnnounceReport;
+use crate::domain::tracker_report::TrackerReport;
 
 /// Bytes of a block, the unit of v2's hash trees (BEP 52).
 const BLOCK_BYTES: u64 = 16 << 10;
@@ -196,7 +196,7 @@ fn announce(from: &AnnounceReport) -> Announce<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::remote_tracker;
+    use crate::domain::tracker_report;
 
     /// Section 5, to the byte.
     #[test]
@@ -209,7 +209,7 @@ mod tests {
             start_sent: true,
             ..AnnounceReport::default()
         };
-        let endpoint = remote_tracker::TrackerEndpoint {
+        let endpoint = tracker_report::TrackerEndpoint {
             ip: "192.0.2.10".into(),
             port: 6881,
             is_enabled: true,

@@ -40,8 +40,7 @@ impl Porla {
         let wish: List = params.read()?;
         let order_by = wish.order_by.as_deref().unwrap_or(ORDER);
         let direction = wish.order_by_dir.as_deref().unwrap_or("asc");
-        let key = key_of(order_by)
-            .ok_or_else(|| Failure::of(-1, "Invalid field in 'order_by'"))?;
+        let key = key_of(order_by).ok_or_else(|| Failure::of(-1, "Invalid field in 'order_by'"))?;
         let all = self.services.torrents.list();
         let unfiltered = all.len();
         let mut torrents = self.filtered(all, &wish.filters)?;
@@ -319,8 +318,19 @@ mod tests {
             assert_eq!(names(&torrents), expected, "{field} {ascending}");
         }
         for field in [
-            "download_rate", "eta", "list_peers", "list_seeds", "num_peers", "num_seeds",
-            "progress", "ratio", "save_path", "size", "total", "total_done", "upload_rate",
+            "download_rate",
+            "eta",
+            "list_peers",
+            "list_seeds",
+            "num_peers",
+            "num_seeds",
+            "progress",
+            "ratio",
+            "save_path",
+            "size",
+            "total",
+            "total_done",
+            "upload_rate",
         ] {
             assert!(key_of(field).is_some(), "{field}");
         }

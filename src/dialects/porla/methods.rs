@@ -94,9 +94,8 @@ mod tests {
         for (place, method) in METHODS.iter().enumerate() {
             assert!(METHODS[..place].iter().all(|other| other.name != method.name));
             let end = method.name.rsplit('.').next().unwrap_or_default();
-            let looks = [
-                "list", "get", "count", "overview", "versions", "space", "priorities", "progress",
-            ];
+            let looks =
+                ["list", "get", "count", "overview", "versions", "space", "priorities", "progress"];
             assert_eq!(method.needed == Scope::Read, looks.contains(&end), "{}", method.name);
         }
         assert!(find("torrents.list").is_some() && find("torrents").is_none());

@@ -71,8 +71,7 @@ impl Porla {
         let wish: Settings = params.read()?;
         let name = wish.name.unwrap_or_else(|| self.services.sessions.default_name());
         let settings = self.services.sessions.settings(&name).await.map_err(of_session)?;
-        let is_wanted =
-            |name: &String| wish.keys.as_ref().is_none_or(|keys| keys.contains(name));
+        let is_wanted = |name: &String| wish.keys.as_ref().is_none_or(|keys| keys.contains(name));
         let shown = settings.into_iter().filter(|(name, _)| is_wanted(name));
         let shown = shown.map(|(name, value)| {
             let value = match value {
@@ -94,12 +93,11 @@ impl Porla {
 
     pub(super) async fn space(&self, params: Params) -> Outcome {
         let wish: Space = params.read()?;
-        let space = self.services.torrents.space(&wish.path).await.map_err(|error| {
-            match error.kind() {
+        let space =
+            self.services.torrents.space(&wish.path).await.map_err(|error| match error.kind() {
                 ErrorKind::NotFound => Failure::of(-1, error.public_message()),
                 _ => Failure::from(error),
-            }
-        })?;
+            })?;
         answer(&SpaceLeft {
             available: space.available,
             capacity: space.capacity,

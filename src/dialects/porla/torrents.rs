@@ -96,12 +96,13 @@ impl Porla {
         let wish: SetProperties = params.read()?;
         let id = self.find(&wish.info_hash)?.id;
         let none = TorrentFlags::default();
-        let (flags, mask) = wish.flags.iter().flatten().fold((none, none), |all, (name, is_set)| {
-            match TorrentFlags::named(name) {
-                Some(flag) => (all.0.with(flag, *is_set), all.1.with(flag, true)),
-                None => all,
-            }
-        });
+        let (flags, mask) =
+            wish.flags.iter().flatten().fold((none, none), |all, (name, is_set)| {
+                match TorrentFlags::named(name) {
+                    Some(flag) => (all.0.with(flag, *is_set), all.1.with(flag, true)),
+                    None => all,
+                }
+            });
         let wish = PropertyWish {
             download_limit: wish.download_limit.map(rate),
             upload_limit: wish.upload_limit.map(rate),

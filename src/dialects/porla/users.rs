@@ -72,11 +72,7 @@ impl Porla {
     }
 
     /// Name and password, or the answer to a body that lacks them.
-    async fn login_body(
-        &self,
-        call: &mut Call,
-        missing: &str,
-    ) -> Result<(String, String), Reply> {
+    async fn login_body(&self, call: &mut Call, missing: &str) -> Result<(String, String), Reply> {
         let body = call.json(BODY_BYTES_MAX).await;
         let body = body.map_err(|_| text(400, "Invalid request"))?;
         let login = users_wire::login(&body).map_err(|why| text(400, &why))?;

@@ -86,9 +86,8 @@ impl Tribler {
             }
         })?;
         let inspected = inspected.ok_or_else(|| Refusal::handled(500, "metainfo error"))?;
-        let files = details::named_files(&inspected.metadata).map(|(index, name, size)| {
-            TorrentInfoFile { index, name, size }
-        });
+        let files = details::named_files(&inspected.metadata)
+            .map(|(index, name, size)| TorrentInfoFile { index, name, size });
         let body = TorrentInfo {
             metainfo: metainfo::hex_of_json(&inspected.file)
                 .ok_or_else(|| Refusal::handled(500, "metainfo error"))?,
