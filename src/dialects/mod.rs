@@ -4,12 +4,14 @@
 //! decides anything that another one would decide too.
 
 pub mod announce;
+pub mod native;
 pub mod torrust;
 pub mod tribler;
 
 use std::pin::Pin;
 use std::sync::Arc;
 
+use crate::dialects::native::Native;
 use crate::dialects::torrust::Torrust;
 use crate::dialects::tribler::Generation;
 use crate::dialects::tribler::Tribler;
@@ -36,12 +38,15 @@ pub struct SessionFacts {
 /// What the server calls for every request, by the role of the listener that it came to.
 pub fn handlers(services: Services, facts: SessionFacts) -> Handlers {
     let (swarms, for_tracker) = (services.swarms.clone(), services.swarms.clone());
-    let torrust = Arc::new(Torrust::new(services.clone()));
-    let tribler = Arc::new(Tribler::new(services, facts));
+    let dialects = Arc::new(Dialects {
+        native: Native::new(services.clone()),
+        torrust: Torrust::new(services.clone()),
+        tribler: Tribler::new(services, facts),
+        swarms,
+    });
     let api = move |call| {
-        let (tribler, torrust) = (Arc::clone(&tribler), Arc::clone(&torrust));
-        let swarms = swarms.clone();
-        Box::pin(async move { answer(&tribler, &torrust, &swarms, call).await }) as Pin<Box<_>>
+        let dialects = Arc::clone(&dialects);
+        Box::pin(async move { answer(&dialects, call).await }) as Pin<Box<_>>
     };
     Handlers {
         api: Arc::new(api),
@@ -49,7 +54,16 @@ pub fn handlers(services: Services, facts: SessionFacts) -> Handlers {
     }
 }
 
-async fn answer(tribler: &Tribler, torrust: &Torrust, swarms: &Swarms, call: Call) -> Reply {
+/// Everything that answers on the API's listeners.
+struct Dialects {
+    native: Native,
+    torrust: Torrust,
+    tribler: Tribler,
+    swarms: Swarms,
+}
+
+async fn answer(dialects: &Dialects, call: Call) -> Reply {
+    let Dialects { native, torrust, tribler, swarms } = dialects;
     let segments: Vec<&str> = call.segments().iter().map(String::as_str).collect();
     match segments.as_slice() {
         ["announce" | "scrape", ..] if announce::is_tracker_path(call.path()) => {
@@ -59,6 +73,7 @@ async fn answer(tribler: &Tribler, torrust: &Torrust, swarms: &Swarms, call: Cal
                 announce::answer(swarms, &announce::Request { path, query, client, local })
             })
         }
+        ["v1", ..] => native.answer(call).await,
         ["downloads", ..] => tribler.answer(Generation::Seven, call).await,
         ["api", "downloads", ..] => tribler.answer(Generation::Eight, call).await,
         segments => match torrust::generation(segments) {

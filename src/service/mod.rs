@@ -8,6 +8,7 @@ pub mod auth;
 pub mod fetch;
 pub(crate) mod fetch_guard;
 pub mod files;
+pub mod filter;
 pub mod history;
 pub mod keeper;
 pub mod loading;
