@@ -10,6 +10,7 @@ pub mod browse;
 pub mod fetch;
 pub(crate) mod fetch_guard;
 pub mod files;
+pub mod filter;
 pub mod history;
 pub mod inspect;
 pub mod keeper;
