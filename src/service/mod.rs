@@ -5,9 +5,11 @@
 pub mod access;
 pub mod adding;
 pub mod auth;
+pub mod authoring;
 pub mod fetch;
 pub(crate) mod fetch_guard;
 pub mod files;
+pub mod folder;
 pub mod history;
 pub mod keeper;
 pub mod loading;
