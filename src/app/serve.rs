@@ -16,6 +16,7 @@ use crate::app::client_settings;
 use crate::app::config::Config;
 use crate::app::config::Loaded;
 use crate::app::services;
+use crate::app::services::Doors;
 use crate::app::state_dir;
 use crate::app::state_dir::Addresses;
 use crate::app::state_dir::StateDir;
@@ -30,7 +31,6 @@ use crate::http::Role;
 use crate::http::Server;
 use crate::service::Services;
 use crate::service::access::Access;
-use crate::service::auth::Auth;
 use crate::service::keeper;
 use crate::service::lifecycle::Lifecycle;
 use crate::service::loading::Loader;
@@ -120,7 +120,7 @@ async fn serve(loaded: Loaded) -> Result<(), Failure> {
 async fn start(loaded: &Loaded) -> Result<Running, Failure> {
     let config = &loaded.config;
     let state = StateDir::open(&config.state_dir)?;
-    let auth = services::auth(config, &state)?;
+    let first_token = services::first_token(config, &state)?;
     let http = services::http(config).map_err(|error| Failure(Exit::Usage, error.to_string()))?;
     let server = Server::bind(http).map_err(in_use)?;
     let udp = bind_udp(config)?;
@@ -131,6 +131,7 @@ async fn start(loaded: &Loaded) -> Result<Running, Failure> {
     let engine = start_engine(config, records)?;
     let keeper = tokio::spawn(keeper::run(opened.store.clone(), waiting));
     let store = opened.store.clone();
+    let doors = services::doors(config, &store, &first_token).await?;
     let swarms = tracker::load(&config.tracker, &store).await?;
     let addresses = Addresses {
         url: state_dir::local_url(config.api.tls.scheme(), &server.addresses(Role::Api))
@@ -142,7 +143,7 @@ async fn start(loaded: &Loaded) -> Result<Running, Failure> {
     let configured = (&config.tracker, &config.client.listen[..]);
     let (http_ports, parts) = (&addresses.tracker_http, (&swarms, &engine, &store));
     let tracker = tracker::start(configured, udp, http_ports, parts.0, parts.1, parts.2)?;
-    let handle = load(loaded, auth, &engine, opened, swarms);
+    let handle = load(loaded, doors, &engine, opened, swarms);
     let lifecycle = handle.lifecycle.clone();
     let (stop_http, stop) = watch::channel(false);
     let http = tokio::spawn(server.run(dialects::handlers(handle, services::facts(config)), stop));
@@ -195,7 +196,7 @@ fn start_engine(
 /// Makes the services and begins to give the engine its torrents.
 fn load(
     loaded: &Loaded,
-    auth: Auth,
+    doors: Doors,
     engine: &Engine,
     opened: Opened,
     tracker: Tracker,
@@ -211,7 +212,7 @@ fn load(
         torrents_in(&stored, &bad),
     );
     let swarms = (Swarms::new(tracker.clone()), Access::new(store.clone(), tracker));
-    let services = services::services(config, auth, engine, &roots, torrents.clone(), swarms);
+    let services = services::services(config, doors, engine, &roots, torrents.clone(), swarms);
     tokio::spawn(watching::run(torrents.clone(), engine.events()));
     tokio::spawn(mending::run(torrents.clone(), engine.events()));
     let loader = Loader { engine: engine.clone(), store, roots, torrents };

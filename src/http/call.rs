@@ -101,6 +101,11 @@ impl Call {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
+    /// Every value of a header, in order; without those that are not ASCII.
+    pub fn header_all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.headers.get_all(name).iter().filter_map(|value| value.to_str().ok())
+    }
+
     /// Who calls; IPv4 is never in IPv6 form.
     pub fn peer(&self) -> SocketAddr {
         self.ends.peer

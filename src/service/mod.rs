@@ -4,6 +4,7 @@
 
 pub mod access;
 pub mod adding;
+pub mod attempts;
 pub mod auth;
 pub mod browse;
 pub mod fetch;
@@ -18,11 +19,15 @@ pub mod membership;
 pub mod mending;
 pub mod paths;
 pub(crate) mod presence;
+pub(crate) mod secret;
 pub mod stream_plan;
 pub mod swarms;
 pub mod token_file;
+pub mod token_table;
+pub mod tokens;
 pub mod torrents;
 pub mod upkeep;
+pub mod users;
 pub mod watching;
 
 use crate::service::access::Access;
@@ -32,7 +37,9 @@ use crate::service::fetch::Fetch;
 use crate::service::files::Files;
 use crate::service::lifecycle::Lifecycle;
 use crate::service::swarms::Swarms;
+use crate::service::tokens::Tokens;
 use crate::service::torrents::Torrents;
+use crate::service::users::Users;
 
 /// One handle a noun; each is cheap to clone.
 #[derive(Clone)]
@@ -51,6 +58,10 @@ pub struct Services {
     pub access: Access,
     /// Who may.
     pub auth: Auth,
+    /// The tokens that let in.
+    pub tokens: Tokens,
+    /// Those who log in with a password.
+    pub users: Users,
     /// Ending the program.
     pub lifecycle: Lifecycle,
 }
