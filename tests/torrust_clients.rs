@@ -37,9 +37,7 @@ fn torrusts_udp_client_announces_and_scrapes() {
     let app = home.start();
     let tracker = url("udp", app.tracker_udp[0]);
     let announce = || clients.json("udp_tracker_client", &["announce", &tracker, HASH]);
-    let shown = |answer: serde_json::Value| {
-        answer.get("AnnounceIpv4").cloned().unwrap_or(answer)
-    };
+    let shown = |answer: serde_json::Value| answer.get("AnnounceIpv4").cloned().unwrap_or(answer);
     let first = shown(announce());
     assert_eq!(first["peers"], json!([]), "{first}");
     assert!(first["announce_interval"].as_u64().unwrap() >= 1800, "{first}");

@@ -85,6 +85,7 @@ fn each_failure_has_its_status_and_text() {
     let mut golden = Golden::of("udpt/failures").hide(app.api.token.clone(), "{token}");
     let one = format!("/t/{UNKNOWN}");
     let long = format!("{{\"x\":\"{}\",\"is_flagged\":true}}", "x".repeat(4096));
+    let deep = "[".repeat(100);
     let json = |body| Some(("application/json", body));
     let rows: [(&str, &str, &str, Option<(&str, &str)>); 27] = [
         ("unknown-torrent", "GET", &one, None),
@@ -111,7 +112,7 @@ fn each_failure_has_its_status_and_text() {
         ("post-no-member", "POST", &one, json("{}")),
         ("post-wrong-type", "POST", &one, json("{\"is_flagged\":\"x\"}")),
         ("post-bad-json", "POST", &one, json("{\"is_flagged\":")),
-        ("post-too-deep", "POST", &one, json(&"[".repeat(100))),
+        ("post-too-deep", "POST", &one, json(&deep)),
         ("delete-unknown", "DELETE", &one, None),
         ("list-empty", "GET", "/t", None),
     ];

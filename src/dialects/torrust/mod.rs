@@ -233,7 +233,10 @@ impl Torrust {
     async fn add_key(&self, call: &mut Call) -> Result<Reply, Refusal> {
         // What is no JSON by its own word may come from a page, unasked (rule W7).
         if !call.header("content-type").is_some_and(is_json) {
-            return Err(Refusal::new(415, "Expected request with `Content-Type: application/json`"));
+            return Err(Refusal::new(
+                415,
+                "Expected request with `Content-Type: application/json`",
+            ));
         }
         let body = call.json(BODY_BYTES_MAX).await.map_err(|error| match error {
             BodyError::TooLarge => Refusal::new(413, "Failed to buffer the request body"),
