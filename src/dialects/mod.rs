@@ -34,6 +34,8 @@ pub struct SessionFacts {
     pub has_dht: bool,
     /// Whether peers tell each other of peers.
     pub has_pex: bool,
+    /// Whether Torrust's older API lists peers as objects, as 2.1 to 2.3 did.
+    pub has_torrust_objects: bool,
 }
 
 /// What the server calls for every request, by the role of the listener that it came to.
@@ -41,7 +43,7 @@ pub fn handlers(services: Services, facts: SessionFacts) -> Handlers {
     let (swarms, for_tracker) = (services.swarms.clone(), services.swarms.clone());
     let dialects = Arc::new(Dialects {
         native: Native::new(services.clone()),
-        torrust: Torrust::new(services.clone()),
+        torrust: Torrust::new(services.clone(), facts),
         udpt: Udpt::new(services.clone()),
         tribler: Tribler::new(services, facts),
         swarms,
@@ -93,8 +95,9 @@ impl Dialects {
 fn answer_tracker(swarms: &Swarms, call: &TrackerCall<'_>) -> Reply {
     let (client, local) = (call.client().ok(), call.local());
     let (path, query) = (call.path(), call.query());
-    read_only(call.method().as_str(), || {
-        announce::answer(swarms, &announce::Request { path, query, client, local })
+    read_only(call.method().as_str(), || match path {
+        "/health_check" => Some(torrust::health()),
+        _ => announce::answer(swarms, &announce::Request { path, query, client, local }),
     })
 }
 
