@@ -35,7 +35,7 @@ use crate::common::torrents::payload;
 /// for a key of the tracker.
 type Route = (&'static str, &'static str, Scope);
 
-const TRIBLER: [Route; 13] = [
+const TRIBLER: &[Route] = &[
     ("GET", "/downloads", Scope::Read),
     ("HEAD", "/downloads", Scope::Read),
     ("PUT", "/downloads", Scope::Client),
@@ -49,9 +49,19 @@ const TRIBLER: [Route; 13] = [
     ("PUT", "/downloads/HASH/tracker_force_announce", Scope::Client),
     ("GET", "/downloads/HASH/no/such/path", Scope::Read),
     ("POST", "/downloads", Scope::Client),
+    ("GET", "/torrentinfo", Scope::Client),
+    ("PUT", "/torrentinfo", Scope::Client),
+    ("PUT", "/torrentinfo/file", Scope::Client),
+    ("POST", "/torrentinfo/uri", Scope::Client),
+    ("GET", "/statistics/tribler", Scope::Read),
+    ("GET", "/statistics/ipv8", Scope::Read),
+    ("PUT", "/shutdown", Scope::Admin),
 ];
 
-const TORRUST: [Route; 11] = [
+const TRIBLER_8: &[Route] =
+    &[("GET", "/files/browse", Scope::Client), ("GET", "/files/list", Scope::Client)];
+
+const TORRUST: &[Route] = &[
     ("GET", "/stats", Scope::Read),
     ("GET", "/torrents", Scope::Read),
     ("GET", "/torrent/HASH", Scope::Read),
@@ -63,6 +73,16 @@ const TORRUST: [Route; 11] = [
     ("POST", "/key/60", Scope::Tracker),
     ("DELETE", "/key/KEY", Scope::Tracker),
     ("GET", "/stats/no/such/path", Scope::Read),
+];
+
+const UDPT: &[Route] = &[
+    ("GET", "/t", Scope::Read),
+    ("GET", "/t/HASH", Scope::Read),
+    ("POST", "/t/HASH", Scope::Tracker),
+    ("POST", "/t/0123456789012345678901234567890123456789", Scope::Tracker),
+    ("DELETE", "/t/HASH", Scope::Tracker),
+    ("PUT", "/t", Scope::Read),
+    ("GET", "/t/no/such/path", Scope::Read),
 ];
 
 /// Why a call is to be refused.
@@ -78,7 +98,7 @@ enum Denial {
 struct Family {
     name: &'static str,
     prefix: &'static str,
-    routes: &'static [Route],
+    routes: &'static [&'static [Route]],
     show: fn(&mut Shown, &str),
     /// Status, content type and body; of a HEAD the body does not come.
     refusal: fn(Denial) -> (u16, &'static str, String),
@@ -91,18 +111,18 @@ struct Shown {
     headers: Vec<(&'static str, String)>,
 }
 
-const FAMILIES: [Family; 4] = [
+const FAMILIES: [Family; 5] = [
     Family {
         name: "Tribler 7",
         prefix: "",
-        routes: &TRIBLER,
+        routes: &[TRIBLER],
         show: in_api_key,
         refusal: |denial| tribler(denial, |text| format!("{{\"error\": \"{text}\"}}")),
     },
     Family {
         name: "Tribler 8",
         prefix: "/api",
-        routes: &TRIBLER,
+        routes: &[TRIBLER, TRIBLER_8],
         show: in_api_key,
         refusal: |denial| {
             let form = |text: &str| {
@@ -114,17 +134,18 @@ const FAMILIES: [Family; 4] = [
     Family {
         name: "Torrust of 2021",
         prefix: "/api",
-        routes: &TORRUST,
+        routes: &[TORRUST],
         show: in_query,
         refusal: torrust,
     },
     Family {
         name: "Torrust 3.0",
         prefix: "/api/v1",
-        routes: &TORRUST,
+        routes: &[TORRUST],
         show: in_query,
         refusal: torrust,
     },
+    Family { name: "UDPT", prefix: "", routes: &[UDPT], show: in_query, refusal: udpt },
 ];
 
 fn in_api_key(shown: &mut Shown, token: &str) {
@@ -150,6 +171,12 @@ fn torrust(denial: Denial) -> (u16, &'static str, String) {
         Denial::Lacks(scope) => format!("the token does not grant {}", scope.name()),
     };
     let body = format!("Unhandled rejection: Err {{ reason: \"{reason}\" }}");
+    (500, "text/plain; charset=utf-8", body)
+}
+
+/// Nothing is told apart (UDPT section 2).
+fn udpt(_: Denial) -> (u16, &'static str, String) {
+    let body = "Unhandled rejection: Err { reason: \"Access Denied\" }".to_owned();
     (500, "text/plain; charset=utf-8", body)
 }
 
@@ -207,7 +234,7 @@ fn body() -> Value {
     json!({
         "uri": "magnet:?xt=urn:btih:89abcdef0123456789abcdef0123456789abcdef",
         "remove_data": true, "state": "stop", "url": "http://127.0.0.1:9/announce",
-        "key": null, "seconds_valid": 60,
+        "key": null, "seconds_valid": 60, "is_flagged": true,
     })
 }
 
@@ -266,7 +293,7 @@ fn w4_every_route_refuses_in_its_own_words_and_nothing_changes() {
     let before = kept(&home);
 
     for family in &FAMILIES {
-        for (method, path, needed) in family.routes {
+        for (method, path, needed) in family.routes.iter().copied().flatten() {
             let path = path.replace("HASH", &hash).replace("KEY", &key);
             let mut refused = vec![
                 (None, Denial::NoToken),
@@ -308,7 +335,7 @@ fn w8_every_api_tells_who_guesses_to_wait() {
     let home = home();
     let app = home.start();
     for family in &FAMILIES {
-        let (method, path, _) = family.routes[0];
+        let (method, path, _) = family.routes[0][0];
         let (route, source) = ((family, method, path), fresh_address());
         for _ in 0..5 {
             let answer = call(&app, route, Some("guess"), source);
@@ -343,6 +370,7 @@ fn w3_all_forms_of_one_call_must_agree() {
         ("/api/downloads", tribler().concat()),
         ("/api/stats", torrust().concat()),
         ("/api/v1/stats", torrust().concat()),
+        ("/t", torrust().concat()),
     ] {
         for (query, headers) in forms {
             let send = |target: &str, headers: Vec<(&str, String)>| {
@@ -354,7 +382,7 @@ fn w3_all_forms_of_one_call_must_agree() {
             for other in ["publisher", "wrong"] {
                 let mut two = headers.clone();
                 two.push(("X-Api-Key", other.to_owned()));
-                let refused = if path.contains("stats") { 500 } else { 401 };
+                let refused = if path.contains("downloads") { 401 } else { 500 };
                 assert_eq!(send(&target, two.clone()), refused, "{target} {two:?}");
             }
         }
