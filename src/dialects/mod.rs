@@ -4,6 +4,7 @@
 //! decides anything that another one would decide too.
 
 pub mod announce;
+pub mod native;
 pub mod porla;
 pub mod torrust;
 pub mod tribler;
@@ -12,6 +13,7 @@ pub mod udpt;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use crate::dialects::native::Native;
 use crate::dialects::porla::Porla;
 use crate::dialects::torrust::Torrust;
 use crate::dialects::tribler::Tribler;
@@ -34,14 +36,17 @@ pub struct SessionFacts {
     pub has_dht: bool,
     /// Whether peers tell each other of peers.
     pub has_pex: bool,
+    /// Whether Torrust's older API lists peers as objects, as 2.1 to 2.3 did.
+    pub has_torrust_objects: bool,
 }
 
 /// What the server calls for every request, by the role of the listener that it came to.
 pub fn handlers(services: Services, facts: SessionFacts) -> Handlers {
     let (swarms, for_tracker) = (services.swarms.clone(), services.swarms.clone());
     let dialects = Arc::new(Dialects {
+        native: Native::new(services.clone()),
         porla: Porla::new(services.clone()),
-        torrust: Torrust::new(services.clone()),
+        torrust: Torrust::new(services.clone(), facts),
         udpt: Udpt::new(services.clone()),
         tribler: Tribler::new(services, facts),
         swarms,
@@ -58,6 +63,7 @@ pub fn handlers(services: Services, facts: SessionFacts) -> Handlers {
 
 /// What speaks each API.
 struct Dialects {
+    native: Native,
     porla: Porla,
     torrust: Torrust,
     udpt: Udpt,
@@ -77,6 +83,7 @@ impl Dialects {
                     announce::answer(&self.swarms, &request)
                 })
             }
+            ["v1", ..] => self.native.answer(call).await,
             ["t", ..] => self.udpt.answer(call).await,
             // Before Torrust, which has the same first two words.
             segments if porla::owns(segments) => self.porla.answer(call).await,
@@ -94,8 +101,9 @@ impl Dialects {
 fn answer_tracker(swarms: &Swarms, call: &TrackerCall<'_>) -> Reply {
     let (client, local) = (call.client().ok(), call.local());
     let (path, query) = (call.path(), call.query());
-    read_only(call.method().as_str(), || {
-        announce::answer(swarms, &announce::Request { path, query, client, local })
+    read_only(call.method().as_str(), || match path {
+        "/health_check" => Some(torrust::health()),
+        _ => announce::answer(swarms, &announce::Request { path, query, client, local }),
     })
 }
 

@@ -20,6 +20,9 @@ use crate::http::Call;
 use crate::http::Reply;
 use crate::service::adding::Source;
 
+/// All that the original says of a link that it does not know.
+const INVALID: &str = "invalid uri";
+
 /// What is asked about a link.
 struct Wish {
     uri: String,
@@ -68,6 +71,7 @@ impl Tribler {
         let source = self.services.fetch.torrent(&wish.uri).await;
         let source = source.map_err(|error| match error.kind() {
             ErrorKind::NotFound => Refusal::bad(error.public_message()),
+            ErrorKind::Invalid if error.message().starts_with(INVALID) => Refusal::bad(INVALID),
             _ => Refusal::from(error),
         })?;
         if wish.skips_magnet && matches!(source, Source::Magnet(_)) {
