@@ -1,9 +1,13 @@
 // What libtorrent knows of one torrent beyond its status: asked for one at a time, never for lists.
 #include <stdexcept>
 
+#include <boost/version.hpp>
 #include <libtorrent/announce_entry.hpp>
 #include <libtorrent/torrent_flags.hpp>
 #include <libtorrent/torrent_info.hpp>
+#include <libtorrent/version.hpp>
+
+#include "cove/src/engine/ffi_details.rs.h"
 
 #include "convert.h"
 #include "impl.h"
@@ -91,5 +95,30 @@ rust::Vec<std::uint8_t> Session::file_flags(std::uint64_t token) const
     }
     return to;
 }
+
+SessionState Session::session_state() const
+{
+    auto const& session = impl->live();
+    SessionState to{};
+    to.is_dht_running = session.is_dht_running();
+    to.is_listening = session.is_listening();
+    to.is_paused = session.is_paused();
+    return to;
+}
+
+void Session::set_flags(std::uint64_t token, std::uint64_t flags, std::uint64_t mask)
+{
+    impl->handle(token).set_flags(lt::torrent_flags_t(flags), lt::torrent_flags_t(mask));
+}
+
+void Session::set_queue_position(std::uint64_t token, std::int32_t position)
+{
+    if (position < 0) throw std::runtime_error("a place in the queue is 0 or more");
+    impl->handle(token).queue_position_set(lt::queue_position_t(position));
+}
+
+rust::String libtorrent_revision() { return lossy(LIBTORRENT_REVISION); }
+
+rust::String boost_version() { return lossy(BOOST_LIB_VERSION); }
 
 }  // namespace cove

@@ -2,7 +2,6 @@
 #include <clocale>
 #include <stdexcept>
 
-#include <boost/version.hpp>
 #include <libtorrent/alert_types.hpp>
 #include <libtorrent/extensions/smart_ban.hpp>
 #include <libtorrent/extensions/ut_metadata.hpp>
@@ -173,10 +172,6 @@ std::unique_ptr<Session> new_session(rust::Slice<Setting const> settings,
 
 rust::String libtorrent_version() { return lossy(lt::version()); }
 
-rust::String libtorrent_revision() { return lossy(LIBTORRENT_REVISION); }
-
-rust::String boost_version() { return lossy(BOOST_LIB_VERSION); }
-
 rust::Vec<Setting> known_settings() { return read_settings(lt::default_settings()); }
 
 rust::Vec<StatName> stat_names()
@@ -201,16 +196,6 @@ void Session::pause_session() { impl->live().pause(); }
 void Session::resume_session() { impl->live().resume(); }
 
 void Session::post_stats() { impl->live().post_session_stats(); }
-
-SessionState Session::session_state() const
-{
-    auto const& session = impl->live();
-    SessionState to{};
-    to.is_dht_running = session.is_dht_running();
-    to.is_listening = session.is_listening();
-    to.is_paused = session.is_paused();
-    return to;
-}
 
 std::uint16_t Session::listen_port() const { return impl->live().listen_port(); }
 

@@ -241,17 +241,6 @@ void Session::set_flag(std::uint64_t token, Flag flag, bool on)
     impl->handle(token).set_flags(on ? bit : lt::torrent_flags_t{}, bit);
 }
 
-void Session::set_flags(std::uint64_t token, std::uint64_t flags, std::uint64_t mask)
-{
-    impl->handle(token).set_flags(lt::torrent_flags_t(flags), lt::torrent_flags_t(mask));
-}
-
-void Session::set_queue_position(std::uint64_t token, std::int32_t position)
-{
-    if (position < 0) throw std::runtime_error("a place in the queue is 0 or more");
-    impl->handle(token).queue_position_set(lt::queue_position_t(position));
-}
-
 void Session::move_in_queue(std::uint64_t token, QueueMove direction)
 {
     auto const& torrent = impl->handle(token);

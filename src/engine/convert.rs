@@ -22,6 +22,7 @@ use crate::domain::tracker_report::AnnounceReport;
 use crate::domain::tracker_report::TrackerEndpoint;
 use crate::domain::tracker_report::TrackerReport;
 use crate::engine::ffi::bridge;
+use crate::engine::ffi_details;
 
 /// The hashes that are there; `None` when none is.
 pub(crate) fn hashes(from: &bridge::Hashes) -> Option<InfoHashes> {
@@ -167,7 +168,7 @@ pub(crate) fn peer(from: &bridge::PeerEntry) -> Option<Peer> {
 }
 
 /// All that is known of one announce URL.
-pub(crate) fn tracker_report(from: &bridge::TrackerReport) -> TrackerReport {
+pub(crate) fn tracker_report(from: &ffi_details::bridge::TrackerReport) -> TrackerReport {
     TrackerReport {
         url: from.url.clone(),
         tracker_id: from.tracker_id.clone(),
@@ -179,7 +180,7 @@ pub(crate) fn tracker_report(from: &bridge::TrackerReport) -> TrackerReport {
     }
 }
 
-fn tracker_endpoint(from: &bridge::AnnounceEndpoint) -> TrackerEndpoint {
+fn tracker_endpoint(from: &ffi_details::bridge::AnnounceEndpoint) -> TrackerEndpoint {
     TrackerEndpoint {
         ip: from.ip.clone(),
         port: from.port,
@@ -188,7 +189,7 @@ fn tracker_endpoint(from: &bridge::AnnounceEndpoint) -> TrackerEndpoint {
     }
 }
 
-fn announce_report(from: &bridge::AnnounceState) -> AnnounceReport {
+fn announce_report(from: &ffi_details::bridge::AnnounceState) -> AnnounceReport {
     AnnounceReport {
         message: from.message.clone(),
         last_error: from.has_error.then(|| from.last_error.clone()),

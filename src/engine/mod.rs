@@ -11,6 +11,7 @@ mod commands;
 mod convert;
 mod details;
 pub(crate) mod ffi;
+pub(crate) mod ffi_details;
 mod fresh;
 mod message;
 mod prepared;

@@ -11,6 +11,7 @@ use crate::engine::Engine;
 use crate::engine::actor::Actor;
 use crate::engine::ffi::bridge;
 use crate::engine::ffi::bridge::SettingKind;
+use crate::engine::ffi_details;
 use crate::engine::message::Message;
 use crate::engine::message::SessionWork;
 use crate::engine::prepared::refused;
@@ -31,8 +32,8 @@ pub struct SessionState {
 impl Engine {
     /// libtorrent's revision and Boost's version.
     pub fn revisions() -> (String, String) {
-        let revision = bridge::libtorrent_revision().unwrap_or_default();
-        (revision, bridge::boost_version().unwrap_or_default())
+        let revision = ffi_details::bridge::libtorrent_revision().unwrap_or_default();
+        (revision, ffi_details::bridge::boost_version().unwrap_or_default())
     }
 
     /// The names of the sessions; the first is where torrents go by default.

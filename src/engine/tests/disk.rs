@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use crate::domain::hash::TorrentId;
 use crate::domain::torrent::Stage;
 use crate::engine::AddOptions;
+use crate::engine::MoveMode;
 use crate::engine::Prepared;
 use crate::engine::tests::Lab;
 use crate::engine::tests::author_of;
