@@ -5,6 +5,7 @@
 pub mod access;
 pub mod adding;
 pub mod auth;
+pub mod bulk;
 pub mod fetch;
 pub(crate) mod fetch_guard;
 pub mod files;
@@ -14,6 +15,7 @@ pub mod keeper;
 pub mod loading;
 pub mod membership;
 pub mod mending;
+pub mod parts;
 pub mod paths;
 pub(crate) mod presence;
 pub mod stream_plan;

@@ -12,7 +12,6 @@ mod errors;
 mod json;
 mod listing;
 mod patch;
-mod range;
 mod row;
 mod status;
 mod stream;
