@@ -112,6 +112,7 @@ public:
     Properties properties(std::uint64_t token) const;
     rust::Vec<std::uint8_t> file_flags(std::uint64_t token) const;
     SessionState session_state() const;
+    rust::Vec<std::uint32_t> piece_availability(std::uint64_t token) const;
     void abort();
 
     std::unique_ptr<Impl> impl;

@@ -20,6 +20,7 @@ mod hostile_paths;
 mod house;
 mod listeners;
 mod lost_files;
+mod native;
 mod porla;
 mod power;
 mod restart;

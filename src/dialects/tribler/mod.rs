@@ -14,7 +14,6 @@ mod json;
 mod listing;
 mod metainfo;
 mod patch;
-mod range;
 mod row;
 mod statistics;
 mod status;
