@@ -319,10 +319,7 @@ fn users_are_made_once_and_log_in() {
     let login = |body: &str| post(&app, "/api/v1/auth/login", &[], body.as_bytes());
     let user = r#"{"username":"ann","password":"pw"}"#;
     let missing = init(r#"{"username":"ann"}"#);
-    assert_eq!(
-        (missing.status, &*missing.text()),
-        (400, "Missing 'username' or 'password'")
-    );
+    assert_eq!((missing.status, &*missing.text()), (400, "Missing 'username' or 'password'"));
     assert_eq!(init("{").status, 400);
     assert_eq!(login(user).text(), r#"{"error":"invalid_auth"}"#);
     let made = init(user);
@@ -340,9 +337,8 @@ fn users_are_made_once_and_log_in() {
     assert_eq!((missing.status, &*missing.text()), (400, "Invalid request"));
     let answer = login(user);
     let token = answer.json()["token"].as_str().unwrap().to_owned();
-    let cookie = format!(
-        "porla-auth-token={token}; Path=/; HttpOnly; Max-Age=86400; SameSite=Strict"
-    );
+    let cookie =
+        format!("porla-auth-token={token}; Path=/; HttpOnly; Max-Age=86400; SameSite=Strict");
     assert_eq!(answer.header("set-cookie"), Some(&*cookie));
     let call = r#"{"id":1,"method":"torrents.count","params":{}}"#;
     let bearer = format!("Bearer {token}");
@@ -357,9 +353,8 @@ fn torrents_are_added_and_listed_as_in_the_contract() {
     let app = home.start();
     let torrent = seeded(&home, "demo", 2);
     let (ti, path) = (base64(&torrent.file), downloads(&home).to_owned());
-    let fails = |params, code, message: &str| {
-        assert_fails(&app, "torrents.add", params, code, message)
-    };
+    let fails =
+        |params, code, message: &str| assert_fails(&app, "torrents.add", params, code, message);
     fails(json!({"ti": "%%%", "save_path": path}), -1, "Failed to bdecode 'ti' parameter");
     fails(json!({"ti": base64(b"x"), "save_path": path}), -1, "Failed to bdecode 'ti' parameter");
     let data = fails(
@@ -413,13 +408,11 @@ fn torrents_are_added_and_listed_as_in_the_contract() {
     assert!(text.contains("\"progress\":1.0,"), "{text}");
     assert!(text.contains("\"ratio\":0.0,"), "{text}");
     assert!(text.contains("\"metadata\":{},"), "{text}");
-    let flags: Vec<&str> =
-        FLAGS.into_iter().filter(|flag| has_flag(&row, flag)).collect();
+    let flags: Vec<&str> = FLAGS.into_iter().filter(|flag| has_flag(&row, flag)).collect();
     assert_eq!(row["flags"], json!(flags), "in the order of the contract");
     assert!(has_flag(&row, "auto_managed") && !has_flag(&row, "paused"), "{row}");
 
-    let properties =
-        result(&app, "torrents.properties.get", json!({"info_hash": torrent.hash}));
+    let properties = result(&app, "torrents.properties.get", json!({"info_hash": torrent.hash}));
     let told = |name: &str| properties[name].as_i64().unwrap();
     assert_eq!(
         [told("upload_limit"), told("max_connections"), told("max_uploads")],
@@ -459,9 +452,8 @@ fn lists_are_sorted_filtered_and_paged() {
         [json!("name"), json!("asc"), json!(1), json!(2), json!(3)]
     );
     assert_eq!(names(json!({"page": 3, "page_size": 1})), [] as [&str; 0], "exactly at the end");
-    let fails = |params, code, message: &str| {
-        assert_fails(&app, "torrents.list", params, code, message)
-    };
+    let fails =
+        |params, code, message: &str| assert_fails(&app, "torrents.list", params, code, message);
     fails(json!({"page": 4, "page_size": 1}), -2, "Invalid page - too large.");
     fails(json!({"order_by": "info_hash"}), -1, "Invalid field in 'order_by'");
 
@@ -603,9 +595,8 @@ fn f10_properties_are_set_and_a_private_torrent_stays_private() {
     let torrent = seeded(&home, "demo", 4);
     let hash = add(&app, &torrent, json!({}));
     wait_seeding(&app, &torrent.hash);
-    let properties = |hash: &Value| {
-        result(&app, "torrents.properties.get", json!({"info_hash": hash}))
-    };
+    let properties =
+        |hash: &Value| result(&app, "torrents.properties.get", json!({"info_hash": hash}));
     let set = |more: Value| {
         let mut params = json!({"info_hash": hash});
         params.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -792,8 +783,7 @@ fn presets_are_applied_before_what_the_caller_says() {
         [&row["category"], &row["tags"], &row["save_path"]],
         [&json!("film"), &json!(["own"]), &json!(there)]
     );
-    let properties =
-        result(&app, "torrents.properties.get", json!({"info_hash": torrent.hash}));
+    let properties = result(&app, "torrents.properties.get", json!({"info_hash": torrent.hash}));
     assert_eq!(properties["upload_limit"], 4000);
 }
 
@@ -902,10 +892,7 @@ fn what_the_later_line_added_is_served() {
     assert_eq!(rpc(&app, "torrents.files.rename", outside)["error"]["code"], -1);
 
     for direction in ["top", "up", "down", "bottom"] {
-        assert_eq!(
-            result(&app, &format!("torrents.queue.{direction}"), one.clone()),
-            Value::Null
-        );
+        assert_eq!(result(&app, &format!("torrents.queue.{direction}"), one.clone()), Value::Null);
     }
     let place = json!({"info_hash": hash, "position": 0});
     assert_eq!(result(&app, "torrents.queue.set", place), Value::Null);

@@ -348,7 +348,7 @@ impl Engine {
     }
 
     /// Asks the session something.
-    async fn look<T: Send + 'static>(
+    pub(super) async fn look<T: Send + 'static>(
         &self,
         id: TorrentId,
         look: impl FnOnce(&bridge::Session, Token) -> std::result::Result<T, cxx::Exception>

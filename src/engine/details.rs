@@ -3,17 +3,13 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use tokio::sync::oneshot;
-
 use crate::domain::error::Result;
 use crate::domain::hash::TorrentId;
 use crate::domain::torrent_flags::TorrentFlags;
 use crate::domain::tracker_report::TrackerReport;
 use crate::engine::Engine;
-use crate::engine::board::Token;
 use crate::engine::convert;
 use crate::engine::ffi::bridge;
-use crate::engine::stopped;
 
 /// What may be set on a torrent, in libtorrent's numbers: -1 or 2^24 - 1 = no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,23 +93,5 @@ impl Engine {
     /// `NotFound`; Invalid before the metadata is known; Conflict, when it cannot run; Busy.
     pub async fn file_flags(&self, id: TorrentId) -> Result<Vec<u8>> {
         self.look(id, |session, token| session.file_flags(token)).await
-    }
-
-    /// Asks the session of a torrent something.
-    async fn look<T: Send + 'static>(
-        &self,
-        id: TorrentId,
-        look: impl FnOnce(&bridge::Session, Token) -> std::result::Result<T, cxx::Exception>
-        + Send
-        + 'static,
-    ) -> Result<T> {
-        let (found, answer) = oneshot::channel();
-        let work = move |session: Pin<&mut bridge::Session>, token| {
-            // A caller that gave up is ignored.
-            let _ = found.send(look(session.as_ref().get_ref(), token)?);
-            Ok(())
-        };
-        self.run(id, work).await?;
-        answer.await.map_err(|_| stopped())
     }
 }

@@ -275,8 +275,7 @@ fn properties_are_told_and_set() {
     let (mut rig, _) = seeder(true, false);
     let told = rig.session.properties(1).unwrap();
     assert_eq!((told.download_limit, told.upload_limit), (-1, -1));
-    let limits =
-        TorrentLimits { download: 9_000, upload: 8_000, connections: 7, uploads: 6 };
+    let limits = TorrentLimits { download: 9_000, upload: 8_000, connections: 7, uploads: 6 };
     rig.session.pin_mut().set_limits(1, &limits).unwrap();
     // Sequential download on, DHT off.
     let (sequential, no_dht) = (1 << 9, 1 << 19);
@@ -308,17 +307,13 @@ fn a_session_tells_what_it_does() {
     });
     assert!(!told.is_paused && !told.is_dht_running);
     rig.session.pin_mut().pause_session().unwrap();
-    rig.wait("it is paused", |rig| {
-        rig.session.session_state().unwrap().is_paused.then_some(())
-    });
+    rig.wait("it is paused", |rig| rig.session.session_state().unwrap().is_paused.then_some(()));
 }
 
 #[test]
 fn sources_that_are_named_replace_those_of_a_link() {
-    let link = format!(
-        "magnet:?xt=urn:btih:{}&tr=http%3A%2F%2Fold.example%2Fannounce",
-        "6".repeat(40)
-    );
+    let link =
+        format!("magnet:?xt=urn:btih:{}&tr=http%3A%2F%2Fold.example%2Fannounce", "6".repeat(40));
     let mut params = bridge::parse_magnet(&link).unwrap();
     let new = ["http://new.example/announce".to_owned()];
     params.pin_mut().replace_trackers(&new).unwrap();
