@@ -879,7 +879,7 @@ fn what_the_later_line_added_is_served() {
     assert_eq!(result(&app, "torrents.files.prioritize", wish), Value::Null);
     let priorities = result(&app, "torrents.files.priorities", one.clone());
     assert_eq!(priorities, json!({"priorities": [0, 7]}));
-    let wrong = json!({"info_hash": hash, "priorities": [1]});
+    let wrong = json!({"info_hash": hash, "priorities": [4, 8]});
     assert_eq!(rpc(&app, "torrents.files.prioritize", wrong)["error"]["code"], -1);
 
     let rename = json!({"info_hash": hash, "index": 1, "name": "folder/three"});

@@ -1,8 +1,6 @@
 //! What may be looked at and set on one torrent beyond stopping and moving it: remote trackers in
-//! every detail, limits, flags, its place in the queue; and the space where files go.
+//! every detail, limits, flags, its place in the queue, moves; and the space where files go.
 
-use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 
 use crate::domain::error::Error;
@@ -117,44 +115,6 @@ impl Torrents {
     pub async fn set_queue_position(&self, id: TorrentId, position: u32) -> Result<()> {
         self.inner.engine.set_queue_position(id, position).await?;
         self.inner.engine.save(id).await
-    }
-
-    /// Sets the priority of every file, 0 not wanted to 7.
-    ///
-    /// # Errors
-    /// `NotFound`; Conflict before the metadata is known; Invalid, when there is not one for each.
-    pub async fn prioritize_files(&self, id: TorrentId, priorities: Vec<u8>) -> Result<()> {
-        let torrent = self.get(id)?;
-        let Some(metadata) = &torrent.metadata else {
-            return Err(Error::conflict("the files are not known before the metadata is"));
-        };
-        if priorities.len() != metadata.files.len() || priorities.iter().any(|level| *level > 7) {
-            return Err(Error::invalid("give each file a priority of 0 to 7"));
-        }
-        self.inner.engine.prioritize_files(id, priorities).await?;
-        self.inner.engine.save(id).await
-    }
-
-    /// Renames a file below the save path (rules F1, F2).
-    ///
-    /// # Errors
-    /// `NotFound`; Forbidden; Invalid with the reason.
-    pub async fn rename_file(&self, id: TorrentId, file: u32, name: String) -> Result<()> {
-        let torrent = self.get(id)?;
-        let (inner, wish) = (Arc::clone(&self.inner), name.clone());
-        let check = move || inner.roots.check_files(Path::new(&*torrent.save_path), [&*wish]);
-        let checked = tokio::task::spawn_blocking(check).await;
-        checked.map_err(|_| Error::internal("checking a name panicked"))??;
-        self.inner.engine.rename_file(id, file, name).await?;
-        self.inner.engine.save(id).await
-    }
-
-    /// Connects to a peer.
-    ///
-    /// # Errors
-    /// `NotFound`; Invalid, when it is no address of a peer; Conflict, when the torrent cannot run.
-    pub async fn add_peer(&self, id: TorrentId, peer: SocketAddr) -> Result<()> {
-        self.inner.engine.connect_peer(id, peer).await
     }
 
     /// Begins to move the files to a directory under a root, which is made if need be (rule F1).

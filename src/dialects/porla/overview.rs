@@ -19,7 +19,7 @@ impl Porla {
             session.torrents_total += 1;
             *session.torrents_per_state.entry(state(torrent.status.stage)).or_default() += 1;
             let LabelSet { category, tags, .. } = &*self.services.labels.get(torrent.id);
-            for category in category {
+            if let Some(category) = category {
                 *session.torrents_per_category.entry(category.clone()).or_default() += 1;
             }
             for tag in tags {

@@ -80,7 +80,7 @@ impl Porla {
             Some(SocketAddr::new(ip.parse().ok()?, port))
         });
         for address in addresses {
-            self.services.torrents.add_peer(id, address).await?;
+            self.services.torrents.connect(id, address).await?;
         }
         yes()
     }
@@ -118,14 +118,15 @@ impl Porla {
     pub(super) async fn prioritize(&self, params: Params) -> Outcome {
         let wish: Prioritize = params.read()?;
         let id = self.find(&wish.info_hash)?.id;
-        self.services.torrents.prioritize_files(id, wish.priorities).await?;
+        let wishes: Vec<(u32, u8)> = (0..).zip(wish.priorities).collect();
+        self.services.torrents.set_priorities(id, &wishes).await.map_err(said)?;
         null()
     }
 
     pub(super) async fn rename(&self, params: Params) -> Outcome {
         let wish: Rename = params.read()?;
         let id = self.find(&wish.info_hash)?.id;
-        self.services.torrents.rename_file(id, wish.index, wish.name).await?;
+        self.services.torrents.rename_file(id, wish.index, &wish.name).await.map_err(said)?;
         null()
     }
 
@@ -157,6 +158,14 @@ impl Porla {
         let position = position.map_err(|_| Error::invalid("a place in the queue is 0 or more"))?;
         self.services.torrents.set_queue_position(id, position).await?;
         null()
+    }
+}
+
+/// What the services say of a file: the original has no such method, and so no words for it.
+fn said(error: Error) -> Failure {
+    match error.kind() {
+        ErrorKind::NotFound | ErrorKind::Conflict => Failure::of(-1, error.public_message()),
+        _ => Failure::from(error),
     }
 }
 
