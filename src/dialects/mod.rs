@@ -4,6 +4,7 @@
 //! decides anything that another one would decide too.
 
 pub mod announce;
+pub mod native;
 pub mod torrust;
 pub mod tribler;
 pub mod udpt;
@@ -11,6 +12,7 @@ pub mod udpt;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use crate::dialects::native::Native;
 use crate::dialects::torrust::Torrust;
 use crate::dialects::tribler::Tribler;
 use crate::dialects::udpt::Udpt;
@@ -40,6 +42,7 @@ pub struct SessionFacts {
 pub fn handlers(services: Services, facts: SessionFacts) -> Handlers {
     let (swarms, for_tracker) = (services.swarms.clone(), services.swarms.clone());
     let dialects = Arc::new(Dialects {
+        native: Native::new(services.clone()),
         torrust: Torrust::new(services.clone(), facts),
         udpt: Udpt::new(services.clone()),
         tribler: Tribler::new(services, facts),
@@ -57,6 +60,7 @@ pub fn handlers(services: Services, facts: SessionFacts) -> Handlers {
 
 /// What speaks each API.
 struct Dialects {
+    native: Native,
     torrust: Torrust,
     udpt: Udpt,
     tribler: Tribler,
@@ -75,6 +79,7 @@ impl Dialects {
                     announce::answer(&self.swarms, &request)
                 })
             }
+            ["v1", ..] => self.native.answer(call).await,
             ["t", ..] => self.udpt.answer(call).await,
             [] if matches!(call.method().as_str(), "GET" | "HEAD") => udpt::front_page(),
             segments => match (tribler::generation(segments), torrust::generation(segments)) {

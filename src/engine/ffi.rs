@@ -193,6 +193,7 @@ pub(crate) mod bridge {
         distributed_copies: f32,
         queue_position: i32,
         seeding_s: u64,
+        finished_s: u64,
         active_s: u64,
         name: String,
         save_path: String,
@@ -307,11 +308,19 @@ pub(crate) mod bridge {
         is_counter: bool,
     }
 
+    /// One file to be hashed, as the caller found it.
+    #[derive(Debug, Clone)]
+    struct AuthorFile {
+        path: String, // below the request's; empty when that is the file
+        size: u64,
+    }
+
     /// What to make a .torrent of. `path` is a file or a folder; `piece_length` 0 = by size.
     #[derive(Debug, Clone)]
     struct AuthorRequest {
         path: String,
-        name: String, // empty: the last part of the path
+        files: Vec<AuthorFile>, // in the order of the torrent
+        name: String,           // empty: the last part of the path
         piece_length: u32,
         is_private: bool,
         make_v1: bool,
@@ -320,8 +329,8 @@ pub(crate) mod bridge {
         web_seeds: Vec<String>,
         comment: String,
         creator: String,
+        source: String, // a tracker's mark in the info dictionary; empty: none
         threads: u32,
-        exclude: Vec<String>, // file names left out, compared exactly
     }
 
     extern "Rust" {

@@ -392,7 +392,7 @@ fn utf8(path: PathBuf) -> Result<String> {
     path.into_os_string().into_string().map_err(|_| Error::invalid("the path is not valid UTF-8"))
 }
 
-fn check_tracker(url: &str) -> Result<()> {
+pub(super) fn check_tracker(url: &str) -> Result<()> {
     let parsed = url::Url::parse(url).ok();
     let is_fine = parsed.is_some_and(|url| matches!(url.scheme(), "http" | "https" | "udp"));
     if is_fine {
