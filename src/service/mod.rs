@@ -16,6 +16,7 @@ pub mod fetch;
 pub(crate) mod fetch_guard;
 pub mod files;
 pub mod folder;
+pub mod gather;
 pub mod history;
 pub mod inspect;
 pub mod keeper;
