@@ -49,14 +49,22 @@ need_elsewhere() {
     done
 }
 
-# The Python side of the tests: libtorrent's own wheel, in a folder that git ignores.
+# The Python side of the tests: libtorrent's own wheel and schemathesis, in a folder that git ignores.
 make_venv() {
-    [ -x .venv/bin/python ] && .venv/bin/python -c 'import libtorrent' 2>/dev/null && return
+    local schemathesis=4.32.5
+    if [ -x .venv/bin/python ] && .venv/bin/python -c 'import libtorrent' 2>/dev/null; then
+        .venv/bin/python -c "from importlib.metadata import version as v
+assert v('schemathesis') == '$schemathesis'" 2>/dev/null ||
+            .venv/bin/python -m pip install -q --disable-pip-version-check \
+                "schemathesis==$schemathesis"
+        return
+    fi
     if ! python3 -c 'import ensurepip, venv' 2>/dev/null && command -v apt-get >/dev/null; then
         install_packages python3-venv
     fi
     python3 -m venv --clear .venv
-    .venv/bin/python -m pip install -q --disable-pip-version-check libtorrent requests
+    .venv/bin/python -m pip install -q --disable-pip-version-check libtorrent requests \
+        "schemathesis==$schemathesis"
 }
 
 # The node side of the tests: one client of trackers, in a folder that git ignores. Its native parts

@@ -8,6 +8,7 @@
 
 mod common;
 
+mod auth;
 mod bad_input;
 mod cli;
 mod crash;
@@ -19,6 +20,7 @@ mod hostile_paths;
 mod house;
 mod listeners;
 mod lost_files;
+mod native;
 mod power;
 mod restart;
 mod streaming;

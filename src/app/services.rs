@@ -22,6 +22,7 @@ use crate::service::Services;
 use crate::service::access::Access;
 use crate::service::attempts::Attempts;
 use crate::service::auth::Auth;
+use crate::service::authoring::Authoring;
 use crate::service::browse::Browse;
 use crate::service::fetch::Fetch;
 use crate::service::fetch::FetchConfig;
@@ -60,7 +61,19 @@ pub(crate) fn services(
     let files = Files::new(engine.clone(), torrents.clone(), roots.clone());
     let (browse, lifecycle) = (Browse::new(roots.clone()), Lifecycle::new());
     let Doors { auth, tokens, users } = doors;
-    Services { torrents, files, fetch, browse, swarms, access, auth, tokens, users, lifecycle }
+    Services {
+        torrents,
+        files,
+        fetch,
+        browse,
+        swarms,
+        access,
+        authoring: Authoring::new(roots.clone()),
+        auth,
+        tokens,
+        users,
+        lifecycle,
+    }
 }
 
 /// What some API repeats of the configuration.

@@ -6,15 +6,13 @@ pub mod access;
 pub mod adding;
 pub mod attempts;
 pub mod auth;
+pub mod authoring;
 pub mod browse;
+pub mod bulk;
 pub mod fetch;
 pub(crate) mod fetch_guard;
 pub mod files;
 pub mod filter;
-pub mod authoring;
-pub mod fetch;
-pub(crate) mod fetch_guard;
-pub mod files;
 pub mod folder;
 pub mod gather;
 pub mod history;
@@ -24,6 +22,7 @@ pub mod lifecycle;
 pub mod loading;
 pub mod membership;
 pub mod mending;
+pub mod parts;
 pub mod paths;
 pub(crate) mod presence;
 pub(crate) mod secret;
@@ -39,6 +38,7 @@ pub mod watching;
 
 use crate::service::access::Access;
 use crate::service::auth::Auth;
+use crate::service::authoring::Authoring;
 use crate::service::browse::Browse;
 use crate::service::fetch::Fetch;
 use crate::service::files::Files;
@@ -63,6 +63,8 @@ pub struct Services {
     pub swarms: Swarms,
     /// Who may use our own tracker.
     pub access: Access,
+    /// Making torrents.
+    pub authoring: Authoring,
     /// Who may.
     pub auth: Auth,
     /// The tokens that let in.

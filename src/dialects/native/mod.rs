@@ -9,9 +9,16 @@ mod access;
 mod access_wire;
 mod auth;
 mod docs;
+mod listing;
 mod openapi;
+mod parts;
+mod parts_wire;
 mod problem;
 mod request;
+mod swarms;
+mod swarms_wire;
+mod torrents;
+mod torrents_wire;
 mod wire;
 
 use std::future::Future;
@@ -19,6 +26,7 @@ use std::pin::Pin;
 use std::sync::OnceLock;
 
 use crate::dialects::native::docs::Documents;
+use crate::dialects::native::listing::Rows;
 use crate::dialects::native::problem::Kind;
 use crate::dialects::native::problem::Problem;
 use crate::dialects::native::request::Request;
@@ -51,18 +59,20 @@ struct Group {
 }
 
 /// Every subject.
-const GROUPS: &[Group] = &[access::GROUP, docs::GROUP];
+const GROUPS: &[Group] =
+    &[torrents::GROUP, parts::GROUP, swarms::GROUP, access::GROUP, docs::GROUP];
 
 /// The dialect over the services.
 pub struct Native {
     services: Services,
     documents: OnceLock<Documents>,
+    rows: Rows,
 }
 
 impl Native {
     /// Over `services`.
     pub fn new(services: Services) -> Self {
-        Self { services, documents: OnceLock::new() }
+        Self { services, documents: OnceLock::new(), rows: Rows::default() }
     }
 
     /// Answers a call below `/v1`.

@@ -33,6 +33,9 @@ impl Tribler {
         let files = body.files.filter(|files| !files.is_empty());
         let files = files.ok_or_else(|| Refusal::bad("files parameter missing"))?;
         let name = body.name.filter(|name| !name.is_empty());
+        if name.as_deref().is_some_and(|name| !is_file_name(name)) {
+            return Err(Refusal::bad("the name of a torrent is that of a file or folder"));
+        }
         let source = gather(&self.services.browse, &files).await.map_err(not_there)?;
         let export = self.export_place(body.export_dir.as_deref()).await?;
         let wish = AuthorWish {
@@ -76,6 +79,11 @@ impl Tribler {
             None => Ok(None),
         }
     }
+}
+
+/// Whether it can stand in a directory, and for a torrent.
+fn is_file_name(name: &str) -> bool {
+    !name.starts_with('.') && !name.contains('/') && !name.chars().any(char::is_control)
 }
 
 /// A 404 would read as "this download does not exist".

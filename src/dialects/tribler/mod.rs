@@ -16,7 +16,6 @@ mod listing;
 mod metainfo;
 mod patch;
 mod program_wire;
-mod range;
 mod row;
 mod statistics;
 mod status;

@@ -139,8 +139,14 @@ async fn wish(call: &mut Call) -> Result<bool, Refusal> {
     if length > BODY_BYTES_MAX as u64 {
         return Err(Refusal::too_large());
     }
-    let is_fine = length == 0 || call.header("content-type").is_none_or(is_json);
-    if !is_fine || credentials::may_be_forged(call, &["application/json"]) {
+    let kind = call.header("content-type").map(is_json);
+    let from_browser = credentials::is_from_browser(call);
+    // A page may send a body of no type, or an empty one of a plain type, unasked (rule W7).
+    let is_fine = match kind {
+        Some(is_json) => is_json || (length == 0 && !from_browser),
+        None => !from_browser,
+    };
+    if !is_fine {
         return Err(Refusal::wrong_type());
     }
     let body = read(call).await?;
