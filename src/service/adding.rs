@@ -79,11 +79,12 @@ impl Torrents {
         }
         let prepared = parse(source).await?;
         let id = prepared.hashes.id();
+        // Whoever adds the same torrent at the same time is told that it is there.
+        let _change = self.wait_to_change(id).await?;
         if let Some(existing) = self.existing(&prepared) {
             self.merge_trackers(&existing, prepared.trackers).await;
             return Ok(Added { id: existing.id, is_new: false });
         }
-        let _change = self.begin_change(id)?;
         let prepared = self.decide_aside(prepared, wish.clone()).await?;
         self.insert(prepared, options_of(wish)).await?;
         Ok(Added { id, is_new: true })
