@@ -152,7 +152,10 @@ fn lists_are_filtered_sorted_cut_and_in_pages() {
     assert_eq!(names("sort=name&offset=3&limit=1"), ["small-00003.bin"]);
     assert!(names("offset=12").is_empty() && names("offset=99&limit=5").is_empty());
     assert_eq!(names("filter=name%20contains%20%27-0001%27&sort=name").len(), 2);
-    assert_eq!(names("filter=is:paused+and+not+(name+=+%22x%22+or+size+%3E+1kb)").len(), 12);
+    wait_for("all are stopped", || {
+        let filter = "filter=is:paused+and+not+(name+=+%22x%22+or+size+%3E+1kb)";
+        (names(filter).len() == 12).then_some(())
+    });
     let list = get(&app, "/v1/torrents?fields=name,swarm&limit=1&filter=size%3C1gb");
     assert_eq!((&list["total"], &list["offset"]), (&json!(12), &json!(0)));
     let row = list["torrents"][0].as_object().unwrap();
@@ -508,6 +511,13 @@ fn schemathesis_finds_nothing() {
     let app = home.start();
     assert_eq!(add_file(&app, &torrent.file, "").status, 201);
     let program = python.with_file_name("schemathesis");
+    // Random info-hashes lead nowhere: parts of torrents are asked of one that is there.
+    let config = format!(
+        "[[operations]]\ninclude-path-regex = \"^/v1/torrents/.hash./.+\"\n\
+         parameters = {{ \"path.hash\" = \"{}\", \"path.index\" = 1 }}\n",
+        torrent.hash
+    );
+    fs::write(home.outer.path().join("schemathesis.toml"), config).unwrap();
     let url = format!("http://{}/v1/openapi.json", app.api.host);
     let bearer = format!("Authorization: Bearer {}", app.api.token);
     let checks = "not_a_server_error,status_code_conformance,content_type_conformance,\
@@ -522,6 +532,5 @@ fn schemathesis_finds_nothing() {
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
     // A document that nothing was tried on would be fine too.
-    let tried = said.lines().any(|line| line.contains("passed") || line.contains("generated"));
-    assert!(tried, "{said}");
+    assert!(said.contains("generated"), "{said}");
 }

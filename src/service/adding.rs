@@ -107,11 +107,13 @@ impl Torrents {
             return Err(no_hops());
         }
         let parsed = Parsed::of(source).await?;
+        // Whoever adds the same torrent at the same time is told that it is there.
+        let _change = self.wait_to_change(parsed.hashes().id()).await?;
         if let Some(existing) = self.existing(&parsed.hashes()) {
             self.merge_trackers(&existing, parsed.0.trackers).await;
             return Ok(Added { id: existing.id, is_new: false });
         }
-        let id = self.add_new(parsed, wish).await?;
+        let id = self.add_absent(parsed, wish).await?;
         Ok(Added { id, is_new: true })
     }
 
@@ -119,16 +121,22 @@ impl Torrents {
     ///
     /// # Errors
     /// Conflict, when it is there; else as [`Torrents::add`].
-    pub async fn add_new(&self, parsed: Parsed, mut wish: AddWish) -> Result<TorrentId> {
+    pub async fn add_new(&self, parsed: Parsed, wish: AddWish) -> Result<TorrentId> {
+        let id = parsed.hashes().id();
+        let _change = self.begin_change(id)?;
+        if self.existing(&parsed.hashes()).is_some() {
+            return Err(Error::conflict(format!("torrent {id} is there already")));
+        }
+        self.add_absent(parsed, wish).await
+    }
+
+    /// Adds a torrent that is not there, while nobody else changes it.
+    async fn add_absent(&self, parsed: Parsed, mut wish: AddWish) -> Result<TorrentId> {
         let prepared = parsed.0;
         let id = prepared.hashes.id();
         wish.labels = labels::checked(wish.labels)?;
         wish.labels.max_connections = wish.tuning.max_connections;
         check_sources(&prepared, &wish.tuning)?;
-        let _change = self.begin_change(id)?;
-        if self.existing(&prepared.hashes).is_some() {
-            return Err(Error::conflict(format!("torrent {id} is there already")));
-        }
         let prepared = self.decide_aside(prepared, wish.clone()).await?;
         self.insert(prepared, wish).await?;
         Ok(id)

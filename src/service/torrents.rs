@@ -13,8 +13,11 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use dashmap::DashMap;
+use tokio::sync::Notify;
 use tokio::sync::broadcast;
 use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio::time::timeout_at;
 
 use crate::domain::error::Error;
 use crate::domain::error::ErrorKind;
@@ -39,6 +42,9 @@ pub use crate::store::TorrentOptions;
 /// How long a caller waits for files to be moved; a longer move goes on by itself.
 const MOVE_LIMIT: Duration = Duration::from_secs(10);
 
+/// How long adding a torrent waits for somebody who adds or removes the same one.
+const CHANGE_LIMIT: Duration = Duration::from_secs(10);
+
 /// The torrents of this program; a cheap handle.
 #[derive(Clone)]
 pub struct Torrents {
@@ -54,6 +60,8 @@ pub(super) struct Inner {
     labels: Labels,
     /// Torrents being added or removed now: one change of existence at a time.
     in_change: Mutex<HashSet<TorrentId>>,
+    /// Told whenever one of those changes ended.
+    change_ended: Notify,
     to_load: AtomicUsize,
     loaded: AtomicUsize,
 }
@@ -76,6 +84,7 @@ impl Torrents {
             options: DashMap::new(),
             labels,
             in_change: Mutex::default(),
+            change_ended: Notify::new(),
             to_load: AtomicUsize::new(to_load),
             loaded: AtomicUsize::new(0),
         };
@@ -369,6 +378,20 @@ impl Torrents {
         found.ok_or_else(|| Error::not_found(format!("there is no torrent {id}")))
     }
 
+    /// As [`Torrents::begin_change`], once nobody else changes `id`.
+    pub(super) async fn wait_to_change(&self, id: TorrentId) -> Result<Change> {
+        let deadline = Instant::now() + CHANGE_LIMIT;
+        loop {
+            // Made before the look: an end in between is told all the same.
+            let ended = self.inner.change_ended.notified();
+            let refusal = match self.begin_change(id) {
+                Ok(change) => return Ok(change),
+                Err(refusal) => refusal,
+            };
+            timeout_at(deadline, ended).await.map_err(|_| refusal)?;
+        }
+    }
+
     /// Marks `id` as being added or removed, until the value is dropped.
     pub(super) fn begin_change(&self, id: TorrentId) -> Result<Change> {
         let mut changing = self.inner.in_change.lock().unwrap_or_else(PoisonError::into_inner);
@@ -389,6 +412,8 @@ impl Drop for Change {
     fn drop(&mut self) {
         let mut changing = self.inner.in_change.lock().unwrap_or_else(PoisonError::into_inner);
         changing.remove(&self.id);
+        drop(changing);
+        self.inner.change_ended.notify_waiters();
     }
 }
 

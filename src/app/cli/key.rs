@@ -7,6 +7,9 @@ use clap::Subcommand;
 
 use crate::app::cli::Context;
 use crate::app::cli::Failure;
+use crate::app::cli::Flags;
+use crate::app::cli::NoArgs;
+use crate::app::cli::With;
 use crate::app::cli::client::Client;
 use crate::app::cli::native_wire;
 use crate::app::cli::native_wire::KeyLine;
@@ -16,40 +19,57 @@ use crate::app::cli::native_wire::NewKey;
 use crate::app::cli::table;
 use crate::app::logging;
 
-/// Arguments of `cove key`.
-#[derive(Debug, Args)]
-pub(super) struct KeyArgs {
-    #[command(subcommand)]
-    action: KeyAction,
+/// What `cove key` does.
+#[derive(Debug, Subcommand)]
+pub(super) enum KeyAction {
+    /// Make a key and print it; it is shown this once
+    Add(With<NewArgs>),
+    /// List the keys by how they begin
+    Ls(With<NoArgs>),
+    /// Forget a key
+    Rm(With<RmArgs>),
 }
 
-#[derive(Debug, Subcommand)]
-enum KeyAction {
-    /// Make a key and print it; it is shown this once
-    Add {
-        /// For how many seconds it is good; for ever when left out
-        #[arg(long, value_name = "SECONDS")]
-        valid_for: Option<u64>,
-        /// 32 letters and digits of your own choice
-        #[arg(long, value_name = "KEY")]
-        key: Option<String>,
-    },
-    /// List the keys by how they begin
-    Ls,
-    /// Forget a key
-    Rm {
-        /// The key, or enough of its beginning
-        #[arg(value_name = "KEY")]
-        key: String,
-    },
+/// Arguments of `cove key add`.
+#[derive(Debug, Args)]
+pub(super) struct NewArgs {
+    /// For how many seconds it is good; for ever when left out
+    #[arg(long, value_name = "SECONDS")]
+    valid_for: Option<u64>,
+    /// 32 letters and digits of your own choice
+    #[arg(long, value_name = "KEY")]
+    key: Option<String>,
+}
+
+/// Arguments of `cove key rm`.
+#[derive(Debug, Args)]
+pub(super) struct RmArgs {
+    /// The key, or enough of its beginning
+    #[arg(value_name = "KEY")]
+    key: String,
+}
+
+impl KeyAction {
+    /// The flags after the command.
+    pub(super) fn flags(&self) -> &Flags {
+        match self {
+            Self::Add(with) => &with.flags,
+            Self::Ls(with) => &with.flags,
+            Self::Rm(with) => &with.flags,
+        }
+    }
 }
 
 /// Does what was asked for.
-pub(super) fn run(args: &KeyArgs, context: &Context, out: &mut impl Write) -> Result<(), Failure> {
+pub(super) fn run(
+    action: &KeyAction,
+    context: &Context,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
     let client = Client::find(context)?;
-    match &args.action {
-        KeyAction::Add { valid_for, key } => {
-            let wish = KeyWish { valid_s: *valid_for, key: key.as_deref() };
+    match action {
+        KeyAction::Add(With { args, .. }) => {
+            let wish = KeyWish { valid_s: args.valid_for, key: args.key.as_deref() };
             let body = client.post(&["keys"], &native_wire::key_body(&wish))?;
             if context.is_json {
                 return client.print_json(&body, out);
@@ -57,7 +77,7 @@ pub(super) fn run(args: &KeyArgs, context: &Context, out: &mut impl Write) -> Re
             let made: NewKey = client.understood(&body)?;
             writeln!(out, "{}", logging::escape(&made.key))?;
         }
-        KeyAction::Ls => {
+        KeyAction::Ls(_) => {
             let body = client.get(&["keys"], &[])?;
             if context.is_json {
                 return client.print_json(&body, out);
@@ -67,9 +87,9 @@ pub(super) fn run(args: &KeyArgs, context: &Context, out: &mut impl Write) -> Re
             rows.extend(list.keys.iter().map(row));
             table::write(out, &rows)?;
         }
-        KeyAction::Rm { key } => {
-            client.delete(&["keys", key])?;
-            let prefix: String = key.chars().take(4).collect();
+        KeyAction::Rm(With { args, .. }) => {
+            client.delete(&["keys", &args.key])?;
+            let prefix: String = args.key.chars().take(4).collect();
             writeln!(out, "removed {}...", logging::escape(&prefix))?;
         }
     }

@@ -103,9 +103,11 @@ enum Command {
     /// Show what the running server's own tracker knows of an info-hash
     Swarm(With<swarm::SwarmArgs>),
     /// Make, list and forget keys of the running server's own tracker
-    Key(With<key::KeyArgs>),
+    #[command(subcommand)]
+    Key(key::KeyAction),
     /// Change and print the whitelist of the running server's own tracker
-    Whitelist(With<whitelist::WhitelistArgs>),
+    #[command(subcommand)]
+    Whitelist(whitelist::WhitelistAction),
     /// Print the completions of a shell
     Completions(completions::CompletionsArgs),
 }
@@ -175,8 +177,8 @@ impl Command {
             Self::Ls(with) => Some(&with.flags),
             Self::Peers(with) => Some(&with.flags),
             Self::Swarm(with) => Some(&with.flags),
-            Self::Key(with) => Some(&with.flags),
-            Self::Whitelist(with) => Some(&with.flags),
+            Self::Key(action) => Some(action.flags()),
+            Self::Whitelist(action) => Some(action.flags()),
             Self::Add(with) => Some(&with.flags),
             Self::Rm(with) => Some(&with.flags),
             Self::Completions(_) => None,
@@ -240,8 +242,8 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Ls(with) => ls::run(&with.args, &context, &mut out)?,
         Command::Peers(with) => peers::run(&with.args, &context, &mut out)?,
         Command::Swarm(with) => swarm::run(&with.args, &context, &mut out)?,
-        Command::Key(with) => key::run(&with.args, &context, &mut out)?,
-        Command::Whitelist(with) => whitelist::run(&with.args, &context, &mut out)?,
+        Command::Key(action) => key::run(&action, &context, &mut out)?,
+        Command::Whitelist(action) => whitelist::run(&action, &context, &mut out)?,
         Command::Rm(with) => rm::run(&with.args, &context, &mut out)?,
         Command::Completions(args) => completions::run(&args, &mut out)?,
     }

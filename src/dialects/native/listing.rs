@@ -81,10 +81,8 @@ impl Rows {
         let count = all.len();
         let passing = passing(services, all, wish.filter.as_ref());
         let total = passing.len();
-        let swarm = |id: TorrentId| services.swarms.get(&id).map(|swarm| swarm.counts);
-        let around = Around { swarm: &swarm, ..Around::at(unix_now_s()) };
         let end = wish.offset.saturating_add(wish.limit);
-        let page = wish.order.first(passing, end, &around);
+        let page = looking_around(services, |around| wish.order.first(passing, end, around));
         let page = page.get(wish.offset..).unwrap_or_default();
         let mut body = list_head(total, wish.offset, to_load.saturating_sub(loaded));
         body.reserve(page.len() * ROW_BYTES);
@@ -138,11 +136,15 @@ pub(super) fn passing(
     filter: Option<&Filter>,
 ) -> Vec<Arc<Torrent>> {
     if let Some(filter) = filter {
-        let swarm = |id: TorrentId| services.swarms.get(&id).map(|swarm| swarm.counts);
-        let around = Around { swarm: &swarm, ..Around::at(unix_now_s()) };
-        all.retain(|torrent| filter.passes(torrent, &around));
+        looking_around(services, |around| all.retain(|torrent| filter.passes(torrent, around)));
     }
     all
+}
+
+/// With what filters and orders know of a torrent besides itself.
+fn looking_around<T>(services: &Services, work: impl FnOnce(&Around<'_>) -> T) -> T {
+    let swarm = |id: TorrentId| services.swarms.get(&id).map(|swarm| swarm.counts);
+    work(&Around { swarm: &swarm, ..Around::at(unix_now_s()) })
 }
 
 fn mark_of(parts: impl Hash) -> u64 {
