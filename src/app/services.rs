@@ -23,6 +23,7 @@ use crate::service::Services;
 use crate::service::access::Access;
 use crate::service::attempts::Attempts;
 use crate::service::auth::Auth;
+use crate::service::authoring::Authoring;
 use crate::service::browse::Browse;
 use crate::service::fetch::Fetch;
 use crate::service::fetch::FetchConfig;
@@ -78,6 +79,7 @@ pub(crate) fn services(
         labels,
         presets,
         sessions,
+        authoring: Authoring::new(roots.clone()),
         auth,
         tokens,
         users,

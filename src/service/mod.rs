@@ -14,6 +14,7 @@ pub(crate) mod fetch_guard;
 pub mod files;
 pub mod filter;
 pub mod folder;
+pub mod gather;
 pub mod history;
 pub mod inspect;
 pub mod keeper;
@@ -42,6 +43,7 @@ pub mod watching;
 
 use crate::service::access::Access;
 use crate::service::auth::Auth;
+use crate::service::authoring::Authoring;
 use crate::service::browse::Browse;
 use crate::service::fetch::Fetch;
 use crate::service::files::Files;
@@ -78,6 +80,8 @@ pub struct Services {
     pub presets: Presets,
     /// The engine's sessions by name.
     pub sessions: Sessions,
+    /// Making torrents.
+    pub authoring: Authoring,
     /// Who may.
     pub auth: Auth,
     /// The tokens that let in.
