@@ -1,9 +1,19 @@
 //! Porla's JSON-RPC API, section by section of its contract: what is answered, to the byte where a
 //! client depends on it, and what is refused.
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
+
 use base64::Engine as _;
+use cove::domain::token::Scope;
+use cove::domain::token::Scopes;
+use cove::domain::token::TokenId;
+use cove::domain::token::TokenRecord;
+use cove::store::Store;
 use serde_json::Value;
 use serde_json::json;
+use sha2::Digest;
+use sha2::Sha256;
 
 use crate::common::app::App;
 use crate::common::app::Home;
@@ -308,6 +318,60 @@ fn w4_the_token_is_looked_for_where_porla_looks() {
     // Rule W7: a page may make a browser send the cookie, but not this type.
     let forged = post(&app, "/api/v1/jsonrpc", &[("Cookie", &cookie)], read.as_bytes());
     assert_eq!(forged.status, 415);
+}
+
+/// A home whose store holds a token for each of these scopes, the scope's name being its secret.
+fn home_with_tokens(scopes: &[Scope]) -> Home {
+    let home = Home::new();
+    DirBuilder::new().mode(0o700).create(&home.state).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let store = Store::open(&home.state.join("state.db"), "boot").unwrap().store;
+    for (number, scope) in (1..).zip(scopes) {
+        let record = TokenRecord {
+            id: TokenId::Made([number; 8]),
+            name: scope.name().into(),
+            digest: Sha256::digest(scope.name()).into(),
+            scopes: Scopes::of(&[*scope]),
+            created_at: 0,
+            expires_at: None,
+        };
+        runtime.block_on(store.add_token(record)).unwrap();
+    }
+    runtime.block_on(store.close(true)).unwrap();
+    home
+}
+
+/// Rule W4: which scope is needed stands in the body, and is judged before anything is done.
+#[test]
+fn w4_a_token_that_grants_too_little_changes_nothing() {
+    let home = home_with_tokens(&[Scope::Read, Scope::Tracker, Scope::Client]);
+    let app = home.start();
+    let torrent = seeded(&home, "demo", 9);
+    add(&app, &torrent, json!({}));
+    wait_seeding(&app, &torrent.hash);
+    let call = |token: &str, method: &str, params: &Value| {
+        let bearer = format!("Bearer {token}");
+        let body = json!({"id": 1, "method": method, "params": params}).to_string();
+        post(&app, "/api/v1/jsonrpc", &[("X-Porla-Token", &bearer)], body.as_bytes())
+    };
+    let one = json!({"info_hash": torrent.hash});
+    let all = json!({"info_hashes": [torrent.hash], "remove_data": true});
+    for (token, method, params, needed) in [
+        ("read", "torrents.remove", &all, "client"),
+        ("tracker", "torrents.pause", &one, "client"),
+        ("read", "sessions.pause", &one, "client"),
+        ("client", "webui.install", &one, "admin"),
+    ] {
+        let refused = call(token, method, params);
+        let text = format!("Forbidden: this needs a token that grants {needed}");
+        assert_eq!((refused.status, &*refused.text()), (403, &*text), "{token} {method}");
+    }
+    assert!(!has_flag(&wait_seeding(&app, &torrent.hash), "paused"));
+    assert_eq!(result(&app, "sessions.list", json!({}))["sessions"][0]["is_paused"], false);
+    assert_eq!(call("read", "torrents.count", &one).json()["result"]["count"], 1);
+    assert_eq!(call("read", "no.such.method", &one).json()["error"]["code"], -32601);
+    assert_eq!(call("client", "torrents.remove", &all).json()["result"], Value::Null);
+    assert_eq!(list(&app, json!({})), [] as [Value; 0]);
 }
 
 /// Section 2: the first user, and logging in.
