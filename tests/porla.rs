@@ -757,21 +757,33 @@ fn trackers_are_told_in_every_field_with_what_they_said() {
     ] {
         assert_eq!(v1[name], value, "{name}: {told}");
     }
+}
 
-    // A tracker that is not there: the error is a text, and nothing is verified.
+/// Section 5: the error of a tracker that is not there is a text, and nothing is verified.
+#[test]
+fn a_dead_tracker_is_told_with_its_error() {
+    let home = Home::new();
+    let app = home.start();
+    let torrent = seeded(&home, "demo", 16);
     let dead = "http://127.0.0.1:9/announce";
-    assert_eq!(
-        result(&app, "torrents.trackers.add", json!({"info_hash": hash, "url": dead})),
-        Value::Null
-    );
+    let hash = add(&app, &torrent, json!({"trackers": [dead]}));
     let failed = wait_for("the dead tracker failed", || {
-        let told = result(&app, "torrents.trackers.list", one.clone());
-        let trackers = told["trackers"].as_array().unwrap();
-        let dead = trackers.iter().find(|tracker| tracker["url"] == dead)?.clone();
-        Some(dead).filter(|dead| dead["endpoints"][0]["info_hashes"][0]["fails"] == 1)
+        let told = result(&app, "torrents.trackers.list", json!({"info_hash": hash}));
+        let tracker = told["trackers"][0].clone();
+        Some(tracker).filter(|one| one["endpoints"][0]["info_hashes"][0]["fails"] != 0)
     });
-    assert!(failed["endpoints"][0]["info_hashes"][0]["last_error"].is_string(), "{failed}");
-    assert_eq!((&failed["verified"], &failed["source"]), (&json!(false), &json!(2)), "{failed}");
+    let announce = &failed["endpoints"][0]["info_hashes"][0];
+    assert!(announce["fails"].as_i64().is_some_and(|fails| fails > 0), "{failed}");
+    assert!(announce["last_error"].is_string(), "{failed}");
+    assert_eq!((&failed["verified"], &failed["url"]), (&json!(false), &json!(dead)), "{failed}");
+    let more = "http://127.0.0.1:8/announce";
+    let wish = json!({"info_hash": hash, "url": more});
+    assert_eq!(result(&app, "torrents.trackers.add", wish), Value::Null);
+    wait_for("the new tracker is listed", || {
+        let told = result(&app, "torrents.trackers.list", json!({"info_hash": hash}));
+        let added = told["trackers"][1].clone();
+        (added["url"] == more && added["source"] == 2 && added["tier"] == 1).then_some(())
+    });
 }
 
 /// Rules D1, D2: what is written on a torrent survives a kill, and goes with the torrent.
