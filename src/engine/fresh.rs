@@ -14,10 +14,13 @@ const FRESH: Duration = Duration::from_secs(1);
 /// Answers kept; the stale ones go first.
 const ANSWERS_MAX: usize = 1024;
 
+/// A list, and when it was asked for.
+type Dated<T> = (Instant, Arc<[T]>);
+
 /// Lists of `T`; a cheap handle.
 #[derive(Clone)]
 pub(crate) struct Fresh<T> {
-    lists: Arc<DashMap<TorrentId, (Instant, Arc<[T]>)>>,
+    lists: Arc<DashMap<TorrentId, Dated<T>>>,
 }
 
 impl<T> Default for Fresh<T> {

@@ -23,7 +23,7 @@ const FORMS: [Form; 4] = [
 ];
 
 /// Lets in who shows a token that grants anything at all; the answer to everybody else.
-pub(super) fn check(auth: &Auth, call: &Call) -> Result<Grant, Reply> {
+pub(super) fn check(auth: &Auth, call: &Call) -> Result<Grant, Box<Reply>> {
     let shown = Credentials::of(call, FORMS);
     let checked = auth.check(call.peer().ip(), &shown.in_headers, &shown.others, Scope::Read);
     let grant = checked.map_err(|denied| match denied {
@@ -33,7 +33,7 @@ pub(super) fn check(auth: &Auth, call: &Call) -> Result<Grant, Reply> {
     })?;
     // The original does not look at the type; a foreign page must not profit from that (rule W7).
     if credentials::may_be_forged(call, &["application/json"]) {
-        return Err(text(415, "A browser must send Content-Type: application/json"));
+        return Err(text(415, "A browser must send Content-Type: application/json").into());
     }
     Ok(grant)
 }

@@ -74,7 +74,7 @@ impl Porla {
     async fn rpc(&self, call: &mut Call) -> Reply {
         let grant = match auth::check(&self.services.auth, call) {
             Ok(grant) => grant,
-            Err(reply) => return reply,
+            Err(reply) => return *reply,
         };
         let body = match call.json(REQUEST_BYTES_MAX).await {
             Ok(body) => body,
