@@ -14,9 +14,12 @@ pub(crate) mod fetch_guard;
 pub mod files;
 pub mod filter;
 pub mod folder;
+pub mod gather;
 pub mod history;
 pub mod inspect;
 pub mod keeper;
+pub mod kv;
+pub mod labels;
 pub mod lifecycle;
 pub mod loading;
 pub mod membership;
@@ -24,7 +27,10 @@ pub mod mending;
 pub mod parts;
 pub mod paths;
 pub(crate) mod presence;
+pub mod presets;
+pub mod properties;
 pub(crate) mod secret;
+pub mod sessions;
 pub mod stream_plan;
 pub mod swarms;
 pub mod token_file;
@@ -37,10 +43,15 @@ pub mod watching;
 
 use crate::service::access::Access;
 use crate::service::auth::Auth;
+use crate::service::authoring::Authoring;
 use crate::service::browse::Browse;
 use crate::service::fetch::Fetch;
 use crate::service::files::Files;
+use crate::service::kv::Kv;
+use crate::service::labels::Labels;
 use crate::service::lifecycle::Lifecycle;
+use crate::service::presets::Presets;
+use crate::service::sessions::Sessions;
 use crate::service::swarms::Swarms;
 use crate::service::tokens::Tokens;
 use crate::service::torrents::Torrents;
@@ -61,6 +72,16 @@ pub struct Services {
     pub swarms: Swarms,
     /// Who may use our own tracker.
     pub access: Access,
+    /// Values that API clients keep here.
+    pub kv: Kv,
+    /// What users write on torrents.
+    pub labels: Labels,
+    /// What new torrents get when nobody says otherwise.
+    pub presets: Presets,
+    /// The engine's sessions by name.
+    pub sessions: Sessions,
+    /// Making torrents.
+    pub authoring: Authoring,
     /// Who may.
     pub auth: Auth,
     /// The tokens that let in.
