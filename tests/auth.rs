@@ -33,7 +33,7 @@ use crate::common::torrents::payload;
 
 /// A method, a path, and the scope that it needs. `HASH` stands for a torrent that is there, `KEY`
 /// for a key of the tracker.
-type Route = (&'static str, &'static str, Scope);
+type Route<'a> = (&'a str, &'a str, Scope);
 
 const TRIBLER: &[Route] = &[
     ("GET", "/downloads", Scope::Read),
@@ -86,6 +86,10 @@ const UDPT: &[Route] = &[
     ("GET", "/t/no/such/path", Scope::Read),
 ];
 
+/// All others are in the OpenAPI document.
+const NATIVE: &[Route] =
+    &[("GET", "/v1/whitelist", Scope::Read), ("GET", "/v1/no/such/path", Scope::Read)];
+
 /// Why a call is to be refused.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Denial {
@@ -99,7 +103,8 @@ enum Denial {
 struct Family {
     name: &'static str,
     prefix: &'static str,
-    routes: &'static [&'static [Route]],
+    /// All of them; [`native_routes`] knows those that are in no table.
+    routes: &'static [&'static [Route<'static>]],
     show: fn(&mut Shown, &str),
     /// Status, content type and body; of a HEAD the body does not come.
     refusal: fn(Denial) -> (u16, &'static str, String),
@@ -112,7 +117,7 @@ struct Shown {
     headers: Vec<(&'static str, String)>,
 }
 
-const FAMILIES: [Family; 5] = [
+const FAMILIES: [Family; 6] = [
     Family {
         name: "Tribler 7",
         prefix: "",
@@ -146,11 +151,16 @@ const FAMILIES: [Family; 5] = [
         show: in_query,
         refusal: torrust,
     },
+    Family { name: "native", prefix: "", routes: &[NATIVE], show: in_bearer, refusal: native },
     Family { name: "UDPT", prefix: "", routes: &[UDPT], show: in_query, refusal: udpt },
 ];
 
 fn in_api_key(shown: &mut Shown, token: &str) {
     shown.headers.push(("X-Api-Key", token.to_owned()));
+}
+
+fn in_bearer(shown: &mut Shown, token: &str) {
+    shown.headers.push(("Authorization", format!("Bearer {token}")));
 }
 
 fn in_query(shown: &mut Shown, token: &str) {
@@ -173,6 +183,24 @@ fn torrust(denial: Denial) -> (u16, &'static str, String) {
     };
     let body = format!("Unhandled rejection: Err {{ reason: \"{reason}\" }}");
     (500, "text/plain; charset=utf-8", body)
+}
+
+fn native(denial: Denial) -> (u16, &'static str, String) {
+    let (status, kind, title, detail) = match denial {
+        Denial::Lacks(scope) => {
+            let detail = format!("this token does not grant `{}`; use one that does", scope.name());
+            (403, "insufficient-scope", "Insufficient scope", detail)
+        }
+        _ => {
+            let detail = "show a valid token: send the header `Authorization: Bearer TOKEN`";
+            (401, "unauthorized", "Unauthorized", detail.to_owned())
+        }
+    };
+    let body = format!(
+        "{{\"type\":\"/v1/docs#{kind}\",\"title\":\"{title}\",\"status\":{status},\
+         \"detail\":\"{detail}\"}}"
+    );
+    (status, "application/problem+json", body)
 }
 
 /// Nothing is told apart (UDPT section 2).
@@ -282,6 +310,31 @@ fn kept(home: &Home) -> BTreeMap<String, Vec<Vec<Cell>>> {
     names.map(|name| (name.clone(), rows(name))).collect()
 }
 
+/// Every route of a family: those of its tables, and of the native API those of its OpenAPI
+/// document, each GET as a HEAD too.
+fn routes(app: &App<'_>, family: &Family) -> Vec<(String, String, Scope)> {
+    let listed = family.routes.iter().copied().flatten();
+    let mut all: Vec<_> =
+        listed.map(|(method, path, scope)| ((*method).into(), (*path).into(), *scope)).collect();
+    if family.name == "native" {
+        let document = app.api.get("/v1/openapi.json").json();
+        for (path, item) in document["paths"].as_object().unwrap() {
+            let path = path.replace("{hash}", "HASH").replace("{key}", "KEY");
+            let path = path.replace("{id}", "0101010101010101").replace(['{', '}'], "");
+            for (method, operation) in item.as_object().unwrap() {
+                let scope = operation["security"][0]["token"][0].as_str().unwrap();
+                let scope: Scope = scope.parse().unwrap();
+                all.push((method.to_uppercase(), path.clone(), scope));
+                if method == "get" {
+                    all.push(("HEAD".into(), path.clone(), scope));
+                }
+            }
+        }
+        assert!(all.len() > 10, "{all:?}");
+    }
+    all
+}
+
 /// Rules W3 and W4.
 #[test]
 fn w4_every_route_refuses_in_its_own_words_and_nothing_changes() {
@@ -294,23 +347,23 @@ fn w4_every_route_refuses_in_its_own_words_and_nothing_changes() {
     let before = kept(&home);
 
     for family in &FAMILIES {
-        for (method, path, needed) in family.routes.iter().copied().flatten() {
+        for (method, path, needed) in routes(&app, family) {
             let path = path.replace("HASH", &hash).replace("KEY", &key);
             let mut refused = vec![
                 (None, Denial::NoToken),
                 (Some("no-such-token"), Denial::Wrong),
                 (Some("expired"), Denial::Expired),
             ];
-            let lacks = |token: &&'static str| (Some(*token), Denial::Lacks(*needed));
-            refused.extend(too_little(*needed).iter().map(lacks));
+            let lacks = |token: &&'static str| (Some(*token), Denial::Lacks(needed));
+            refused.extend(too_little(needed).iter().map(lacks));
             for (token, denial) in refused {
-                let route = (family, *method, &*path);
+                let route = (family, &*method, &*path);
                 let answer = call(&app, route, token, fresh_address());
                 let (status, kind, body) = (family.refusal)(denial);
                 let case = format!("{}: {method} {path}, {denial:?}", family.name);
                 assert_eq!(answer.status, status, "{case}: {}", answer.text());
                 assert_eq!(answer.header("content-type"), Some(kind), "{case}");
-                let body = if *method == "HEAD" { String::new() } else { body };
+                let body = if method == "HEAD" { String::new() } else { body };
                 assert_eq!(answer.text(), body, "{case}");
             }
             let now = kept(&home);
@@ -372,6 +425,7 @@ fn w3_all_forms_of_one_call_must_agree() {
         ("/api/stats", torrust().concat()),
         ("/api/v1/stats", torrust().concat()),
         ("/t", torrust().concat()),
+        ("/v1/whitelist", [tribler().concat(), vec![query("token")]].concat()),
     ] {
         for (query, headers) in forms {
             let send = |target: &str, headers: Vec<(&str, String)>| {
@@ -383,9 +437,99 @@ fn w3_all_forms_of_one_call_must_agree() {
             for other in ["publisher", "wrong"] {
                 let mut two = headers.clone();
                 two.push(("X-Api-Key", other.to_owned()));
-                let refused = if path.contains("downloads") { 401 } else { 500 };
+                let refused = if path.contains("stats") || path == "/t" { 500 } else { 401 };
                 assert_eq!(send(&target, two.clone()), refused, "{target} {two:?}");
             }
         }
     }
+}
+
+/// What a call of the native API with the first token answers.
+fn first(app: &App<'_>, method: &str, target: &str, body: Option<&Value>) -> Answer {
+    let headers = vec![
+        ("Authorization", format!("Bearer {}", app.api.token)),
+        ("Content-Type", "application/json".to_owned()),
+    ];
+    let body = body.map(Value::to_string);
+    let body = body.as_ref().map(String::as_bytes);
+    Request { method, target, headers, body }.send(&app.api.host).unwrap()
+}
+
+/// The id and the secret of a new token.
+fn make(app: &App<'_>, name: &str, scopes: &[&str]) -> (String, String) {
+    let wish = json!({ "name": name, "scopes": scopes });
+    let answer = first(app, "POST", "/v1/tokens", Some(&wish));
+    assert_eq!(answer.status, 201, "{}", answer.text());
+    let made = answer.json();
+    let member = |name: &str| made[name].as_str().unwrap().to_owned();
+    (member("id"), member("token"))
+}
+
+/// Whether a token lets in to look at Tribler's list.
+fn lets_in(app: &App<'_>, token: &str) -> bool {
+    let status =
+        call(app, (&FAMILIES[0], "GET", "/downloads"), Some(token), fresh_address()).status;
+    assert!([200, 401].contains(&status), "{status}");
+    status == 200
+}
+
+/// Rule D1: what was acknowledged of tokens survives kill -9, and what was revoked is over at once
+/// and stays so.
+#[test]
+fn d1_tokens_survive_a_kill_and_revoked_ones_do_not_come_back() {
+    let home = home();
+    let app = home.start();
+    let (kept, gone) = (make(&app, "kept", &["client"]), make(&app, "gone", &["read"]));
+    assert!(lets_in(&app, &kept.1) && lets_in(&app, &gone.1));
+    let revoked = first(&app, "DELETE", &format!("/v1/tokens/{}", gone.0), None);
+    assert_eq!(revoked.status, 204, "{}", revoked.text());
+    assert!(!lets_in(&app, &gone.1));
+    app.kill();
+
+    let app = home.start();
+    assert!(lets_in(&app, &kept.1) && !lets_in(&app, &gone.1));
+    let listed = first(&app, "GET", "/v1/tokens", None);
+    assert!(!listed.text().contains(&kept.1), "rule W11");
+    let listed = listed.json();
+    let tokens = listed["tokens"].as_array().unwrap();
+    let names: Vec<_> = tokens.iter().map(|token| token["name"].as_str().unwrap()).collect();
+    let laid = TOKENS.iter().map(|(name, ..)| *name);
+    let mut expected: Vec<_> = laid.chain(["first", "kept"]).collect();
+    expected.sort_unstable();
+    assert_eq!(names[0], "first");
+    assert_eq!(tokens[0]["source"], "file");
+    let mut names = names;
+    names.sort_unstable();
+    assert_eq!(names, expected);
+    assert_eq!(listed["total"], expected.len());
+}
+
+/// What `/v1/tokens` says to wishes that cannot be granted.
+#[test]
+fn tokens_are_refused_in_sentences() {
+    let home = home();
+    let app = home.start();
+    let refused = |method: &str, target: &str, body: Option<&Value>| {
+        let answer = first(&app, method, target, body);
+        assert_eq!(answer.header("content-type"), Some("application/problem+json"));
+        (answer.status, answer.json()["detail"].as_str().unwrap().to_owned())
+    };
+    let wish = |name: &str, scopes: &[&str]| json!({ "name": name, "scopes": scopes });
+    for (body, status, words) in [
+        (wish("reader", &["read"]), 409, "`reader`"),
+        (wish("first", &["read"]), 409, "`first`"),
+        (wish("", &["read"]), 400, "name"),
+        (wish("x", &[]), 400, "scope"),
+        (wish("x", &["root"]), 400, "root"),
+        (json!({ "name": "x", "scopes": ["read"], "valid_s": 0 }), 400, "end"),
+        (json!({ "name": "x", "scopes": ["read"], "expires": 5 }), 400, "expires"),
+    ] {
+        let (found, detail) = refused("POST", "/v1/tokens", Some(&body));
+        assert!((found, detail.contains(words)) == (status, true), "{body}: {found} {detail}");
+    }
+    let (status, detail) = refused("DELETE", "/v1/tokens/first", None);
+    assert!(status == 409 && detail.contains("`api-token`"), "{status} {detail}");
+    assert_eq!(refused("DELETE", "/v1/tokens/0000000000000000", None).0, 404);
+    assert_eq!(refused("DELETE", "/v1/tokens/reader", None).0, 400);
+    assert_eq!(first(&app, "GET", "/v1/tokens", None).json()["total"], TOKENS.len() + 1);
 }

@@ -193,6 +193,40 @@ fn another_server_is_reached_by_its_address_and_token() {
 }
 
 #[test]
+fn tokens_are_made_listed_and_revoked() {
+    let home = Home::new();
+    let _app = home.start();
+    let added = home.run(&["token", "add", "ci", "--scope", "read,tracker", "--days", "2"]);
+    assert_code(&added, 0);
+    let secret = out(&added).trim().to_owned();
+    assert_eq!(secret.len(), 64, "it is all that is printed");
+    let with_secret = |arguments: &[&str]| {
+        home.command(arguments).env("COVE_API__TOKEN", &secret).output().unwrap()
+    };
+
+    assert_code(&with_secret(&["ls"]), 0);
+    let forbidden = with_secret(&["token", "ls"]);
+    assert_code(&forbidden, 1);
+    assert!(said(&forbidden).contains("`admin`"), "{}", said(&forbidden));
+    let listed = out(&home.run(&["token", "ls"]));
+    assert!(listed.contains("read tracker") && listed.contains("in 1 d 23 h"), "{listed}");
+    assert!(!listed.contains(&secret));
+    let json = json_of(&home.run(&["token", "ls", "--json"]));
+    assert_eq!(json["tokens"][1]["name"], "ci");
+
+    assert_code(&home.run(&["token", "add", "ci"]), 1);
+    assert_code(&home.run(&["token", "add", "x", "--scope", "root"]), 2);
+    assert_code(&home.run(&["token", "rm", "ci", "nobody"]), 8);
+    assert_code(&with_secret(&["ls"]), 0);
+    let first = home.run(&["token", "rm", "first"]);
+    assert_code(&first, 1);
+    assert!(said(&first).contains("`api-token`"), "{}", said(&first));
+    let removed = home.run(&["token", "rm", "ci"]);
+    assert_code(&removed, 0);
+    assert_code(&with_secret(&["ls"]), 7);
+}
+
+#[test]
 fn shells_get_their_completions() {
     let home = Home::new();
     for (shell, word) in

@@ -15,6 +15,7 @@ mod rm;
 mod serve;
 mod swarm;
 mod table;
+mod token;
 mod whitelist;
 mod wire;
 
@@ -52,7 +53,7 @@ Exit codes:
   5  a port is in use
   6  the server cannot be reached
   7  the server refused the token
-  8  no torrent is named so";
+  8  nothing is named so";
 
 /// A BitTorrent client and tracker in one process.
 #[derive(Debug, Parser)]
@@ -108,6 +109,8 @@ enum Command {
     /// Change and print the whitelist of the running server's own tracker
     #[command(subcommand)]
     Whitelist(whitelist::WhitelistAction),
+    /// Make, list and revoke the tokens of the running server
+    Token(token::TokenArgs),
     /// Print the completions of a shell
     Completions(completions::CompletionsArgs),
 }
@@ -181,6 +184,7 @@ impl Command {
             Self::Whitelist(action) => Some(action.flags()),
             Self::Add(with) => Some(&with.flags),
             Self::Rm(with) => Some(&with.flags),
+            Self::Token(args) => Some(args.flags()),
             Self::Completions(_) => None,
         }
     }
@@ -245,6 +249,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Key(action) => key::run(&action, &context, &mut out)?,
         Command::Whitelist(action) => whitelist::run(&action, &context, &mut out)?,
         Command::Rm(with) => rm::run(&with.args, &context, &mut out)?,
+        Command::Token(args) => token::run(&args, &context, &mut out)?,
         Command::Completions(args) => completions::run(&args, &mut out)?,
     }
     out.flush()?;

@@ -112,6 +112,37 @@ pub(super) struct KeyWish<'a> {
     pub(super) key: Option<&'a str>,
 }
 
+/// All tokens.
+#[derive(Debug, Deserialize)]
+pub(super) struct Tokens {
+    pub(super) tokens: Vec<TokenLine>,
+}
+
+/// What a table shows of a token; times in Unix seconds.
+#[derive(Debug, Deserialize)]
+pub(super) struct TokenLine {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) scopes: Vec<String>,
+    pub(super) expires_at: Option<i64>,
+    pub(super) used_at: Option<i64>,
+}
+
+/// A token that was just made.
+#[derive(Debug, Deserialize)]
+pub(super) struct NewToken {
+    /// The secret.
+    pub(super) token: String,
+}
+
+/// What a new token is to be.
+#[derive(Serialize)]
+pub(super) struct TokenWish<'a> {
+    pub(super) name: &'a str,
+    pub(super) scopes: Vec<&'a str>,
+    pub(super) valid_s: Option<u64>,
+}
+
 /// What an answer can be read into.
 pub(super) trait Read: for<'de> Deserialize<'de> {}
 
@@ -125,6 +156,17 @@ pub(super) fn read<T: Read>(body: &[u8]) -> Option<T> {
 /// The body that asks for a key.
 pub(super) fn key_body(wish: &KeyWish<'_>) -> Vec<u8> {
     serde_json::to_vec(wish).unwrap_or_default()
+}
+
+/// The body that asks for a token.
+pub(super) fn token_body(wish: &TokenWish<'_>) -> Vec<u8> {
+    serde_json::to_vec(wish).unwrap_or_default()
+}
+
+/// `cove token rm --json`: what was revoked.
+pub(super) fn revoked_json(revoked: &[&TokenLine]) -> String {
+    let one = |token: &&TokenLine| json!({ "id": token.id, "name": token.name });
+    pretty(&json!({ "revoked": revoked.iter().map(one).collect::<Vec<_>>() }))
 }
 
 /// An answer as programs get it; `None` when it is no JSON.

@@ -17,6 +17,8 @@ mod problem;
 mod request;
 mod swarms;
 mod swarms_wire;
+mod tokens;
+mod tokens_wire;
 mod torrents;
 mod torrents_wire;
 mod wire;
@@ -60,7 +62,7 @@ struct Group {
 
 /// Every subject.
 const GROUPS: &[Group] =
-    &[torrents::GROUP, parts::GROUP, swarms::GROUP, access::GROUP, docs::GROUP];
+    &[torrents::GROUP, parts::GROUP, swarms::GROUP, access::GROUP, tokens::GROUP, docs::GROUP];
 
 /// The dialect over the services.
 pub struct Native {
