@@ -30,7 +30,8 @@ pub async fn gather(browse: &Browse, paths: &[String]) -> Result<Gathered> {
         return Ok(Gathered { path: first.clone(), skip: None });
     }
     let wished: BTreeSet<PathBuf> = paths.iter().map(PathBuf::from).collect();
-    let folder = common(&wished).ok_or_else(|| Error::invalid("the files have no common folder"))?;
+    let folder =
+        common(&wished).ok_or_else(|| Error::invalid("the files have no common folder"))?;
     let path = folder.to_str().ok_or_else(|| Error::invalid("the path is not valid UTF-8"))?;
     let all = browse.files(path, Depth::All).await?;
     let skip = left_out(&wished, &all)?;
@@ -56,9 +57,10 @@ fn left_out(wished: &BTreeSet<PathBuf>, all: &[Entry]) -> Result<Vec<String>> {
     let is_wished = |path: &Path| path.ancestors().any(|one| wished.contains(one));
     let (named, other): (Vec<&Entry>, Vec<&Entry>) =
         all.iter().partition(|entry| is_wished(Path::new(&entry.path)));
-    if let Some(missing) = wished.iter().find(|wish| {
-        !named.iter().any(|entry| Path::new(&entry.path).starts_with(wish))
-    }) {
+    if let Some(missing) = wished
+        .iter()
+        .find(|wish| !named.iter().any(|entry| Path::new(&entry.path).starts_with(wish)))
+    {
         let shown = missing.display();
         return Err(Error::not_found(format!("there is no file or folder `{shown}`")));
     }

@@ -52,8 +52,7 @@ pub enum Generation {
 }
 
 /// The first words of paths that are this API's, and those that only 8.x has.
-const WORDS: [&str; 5] =
-    ["createtorrent", "downloads", "torrentinfo", "statistics", "shutdown"];
+const WORDS: [&str; 5] = ["createtorrent", "downloads", "torrentinfo", "statistics", "shutdown"];
 const LATER_WORDS: [&str; 1] = ["files"];
 
 /// Which generation a path is of; `None` when it is of another API.
