@@ -21,6 +21,7 @@ mod house;
 mod listeners;
 mod lost_files;
 mod native;
+mod porla;
 mod power;
 mod restart;
 mod streaming;

@@ -16,6 +16,7 @@ use serde::Serialize;
 use serde::de::Error as _;
 
 use crate::app::config_paths;
+pub use crate::app::config_presets::PresetConfig;
 use crate::app::config_show::Row;
 use crate::app::config_sources;
 use crate::app::config_sources::Environment;
@@ -39,6 +40,8 @@ pub struct Config {
     pub tracker: TrackerConfig,
     /// What is logged to standard error, and how.
     pub log: LogConfig,
+    /// What new torrents get when nobody says otherwise, by name. Default: none.
+    pub presets: BTreeMap<String, PresetConfig>,
 }
 
 /// Section `api`: the HTTP server and its APIs.
@@ -289,6 +292,7 @@ impl Config {
             client: ClientConfig { download_dir, ..ClientConfig::default() },
             tracker: TrackerConfig::default(),
             log: LogConfig::default(),
+            presets: BTreeMap::new(),
         }
     }
 

@@ -212,7 +212,8 @@ fn load(
         torrents_in(&stored, &bad),
     );
     let swarms = (Swarms::new(tracker.clone()), Access::new(store.clone(), tracker));
-    let services = services::services(config, doors, engine, &roots, torrents.clone(), swarms);
+    let services =
+        services::services(config, doors, (engine, &store), &roots, torrents.clone(), swarms);
     tokio::spawn(watching::run(torrents.clone(), engine.events()));
     tokio::spawn(mending::run(torrents.clone(), engine.events()));
     let loader = Loader { engine: engine.clone(), store, roots, torrents };

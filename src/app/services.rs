@@ -7,6 +7,7 @@ use crate::app::config::ApiLimits;
 use crate::app::config::Config;
 use crate::app::config::FetchPrivate;
 use crate::app::config::TlsConfig;
+use crate::app::config_presets;
 use crate::app::config_tracker::TorrustPeers;
 use crate::app::state_dir::StateDir;
 use crate::dialects::SessionFacts;
@@ -28,8 +29,11 @@ use crate::service::fetch::Fetch;
 use crate::service::fetch::FetchConfig;
 use crate::service::fetch::PrivateAccess;
 use crate::service::files::Files;
+use crate::service::kv::Kv;
 use crate::service::lifecycle::Lifecycle;
 use crate::service::paths::Roots;
+use crate::service::presets::Presets;
+use crate::service::sessions::Sessions;
 use crate::service::swarms::Swarms;
 use crate::service::token_file;
 use crate::service::tokens::FirstToken;
@@ -47,7 +51,7 @@ const FETCH_LIMIT: Duration = Duration::from_secs(10);
 pub(crate) fn services(
     config: &Config,
     doors: Doors,
-    engine: &Engine,
+    (engine, store): (&Engine, &Store),
     roots: &Roots,
     torrents: Torrents,
     (swarms, access): (Swarms, Access),
@@ -59,6 +63,9 @@ pub(crate) fn services(
         timeout: FETCH_LIMIT,
     });
     let files = Files::new(engine.clone(), torrents.clone(), roots.clone());
+    let (kv, labels) = (Kv::new(store.clone()), torrents.labels().clone());
+    let presets = Presets::new(config_presets::presets(&config.presets));
+    let sessions = Sessions::new(engine.clone());
     let (browse, lifecycle) = (Browse::new(roots.clone()), Lifecycle::new());
     let Doors { auth, tokens, users } = doors;
     Services {
@@ -68,6 +75,10 @@ pub(crate) fn services(
         browse,
         swarms,
         access,
+        kv,
+        labels,
+        presets,
+        sessions,
         authoring: Authoring::new(roots.clone()),
         auth,
         tokens,

@@ -5,6 +5,7 @@
 
 pub mod announce;
 pub mod native;
+pub mod porla;
 pub mod torrust;
 pub mod tribler;
 pub mod udpt;
@@ -13,6 +14,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::dialects::native::Native;
+use crate::dialects::porla::Porla;
 use crate::dialects::torrust::Torrust;
 use crate::dialects::tribler::Tribler;
 use crate::dialects::udpt::Udpt;
@@ -43,6 +45,7 @@ pub fn handlers(services: Services, facts: SessionFacts) -> Handlers {
     let (swarms, for_tracker) = (services.swarms.clone(), services.swarms.clone());
     let dialects = Arc::new(Dialects {
         native: Native::new(services.clone()),
+        porla: Porla::new(services.clone()),
         torrust: Torrust::new(services.clone(), facts),
         udpt: Udpt::new(services.clone()),
         tribler: Tribler::new(services, facts),
@@ -61,6 +64,7 @@ pub fn handlers(services: Services, facts: SessionFacts) -> Handlers {
 /// What speaks each API.
 struct Dialects {
     native: Native,
+    porla: Porla,
     torrust: Torrust,
     udpt: Udpt,
     tribler: Tribler,
@@ -81,6 +85,8 @@ impl Dialects {
             }
             ["v1", ..] => self.native.answer(call).await,
             ["t", ..] => self.udpt.answer(call).await,
+            // Before Torrust, which has the same first two words.
+            segments if porla::owns(segments) => self.porla.answer(call).await,
             [] if matches!(call.method().as_str(), "GET" | "HEAD") => udpt::front_page(),
             segments => match (tribler::generation(segments), torrust::generation(segments)) {
                 (Some(generation), _) => self.tribler.answer(generation, call).await,

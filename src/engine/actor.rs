@@ -214,6 +214,9 @@ impl Actor {
             Message::Release { id, is_stopped, reply } => {
                 let _ = reply.send(self.release(id, is_stopped));
             }
+            Message::OnSession { name, work, reply } => {
+                let _ = reply.send(self.work_on(&name, work));
+            }
             Message::Run { id, work, reply } => {
                 let _ = reply.send(self.run_work(id, work).map(drop));
                 self.update_soon = true;
@@ -276,7 +279,8 @@ impl Actor {
         let index = self.torrents.get(&token).map_or(0, |entry| entry.session);
         let slot = &mut self.slots[index];
         // What a record of the store says may be of an older configuration.
-        let limit = prepared.params.pin_mut().set_max_connections(slot.connections_per_torrent);
+        let most = prepared.max_connections.unwrap_or(slot.connections_per_torrent);
+        let limit = prepared.params.pin_mut().set_max_connections(most);
         let added = limit.and_then(|()| slot.session.pin_mut().add(prepared.params, token));
         if let Err(error) = added {
             self.add_failed(token, error.what());

@@ -18,6 +18,8 @@ pub mod gather;
 pub mod history;
 pub mod inspect;
 pub mod keeper;
+pub mod kv;
+pub mod labels;
 pub mod lifecycle;
 pub mod loading;
 pub mod membership;
@@ -25,7 +27,10 @@ pub mod mending;
 pub mod parts;
 pub mod paths;
 pub(crate) mod presence;
+pub mod presets;
+pub mod properties;
 pub(crate) mod secret;
+pub mod sessions;
 pub mod stream_plan;
 pub mod swarms;
 pub mod token_file;
@@ -42,7 +47,11 @@ use crate::service::authoring::Authoring;
 use crate::service::browse::Browse;
 use crate::service::fetch::Fetch;
 use crate::service::files::Files;
+use crate::service::kv::Kv;
+use crate::service::labels::Labels;
 use crate::service::lifecycle::Lifecycle;
+use crate::service::presets::Presets;
+use crate::service::sessions::Sessions;
 use crate::service::swarms::Swarms;
 use crate::service::tokens::Tokens;
 use crate::service::torrents::Torrents;
@@ -63,6 +72,14 @@ pub struct Services {
     pub swarms: Swarms,
     /// Who may use our own tracker.
     pub access: Access,
+    /// Values that API clients keep here.
+    pub kv: Kv,
+    /// What users write on torrents.
+    pub labels: Labels,
+    /// What new torrents get when nobody says otherwise.
+    pub presets: Presets,
+    /// The engine's sessions by name.
+    pub sessions: Sessions,
     /// Making torrents.
     pub authoring: Authoring,
     /// Who may.
