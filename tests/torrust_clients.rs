@@ -4,6 +4,10 @@ use std::net::SocketAddr;
 
 use serde_json::json;
 
+use crate::common::announcer::Announcer;
+use crate::common::announcer::PID1;
+use crate::common::announcer::UdpAnnounce;
+use crate::common::announcer::leech;
 use crate::common::app::App;
 use crate::common::app::Home;
 use crate::common::torrust_clients::TorrustClients;
@@ -26,6 +30,11 @@ fn counts(app: &App<'_>, hash: &str) -> (u64, u64) {
     (torrent["seeders"].as_u64().unwrap(), torrent["leechers"].as_u64().unwrap())
 }
 
+fn from_hex(digits: &str) -> Vec<u8> {
+    let byte = |at: usize| u8::from_str_radix(&digits[at..at + 2], 16).unwrap();
+    (0..digits.len()).step_by(2).map(byte).collect()
+}
+
 fn url(scheme: &str, address: SocketAddr) -> String {
     format!("{scheme}://{address}")
 }
@@ -36,21 +45,21 @@ fn torrusts_udp_client_announces_and_scrapes() {
     let home = home();
     let app = home.start();
     let tracker = url("udp", app.tracker_udp[0]);
-    let announce = || clients.json("udp_tracker_client", &["announce", &tracker, HASH]);
-    let shown = |answer: serde_json::Value| answer.get("AnnounceIpv4").cloned().unwrap_or(answer);
-    let first = shown(announce());
-    assert_eq!(first["peers"], json!([]), "{first}");
-    assert!(first["announce_interval"].as_u64().unwrap() >= 1800, "{first}");
-    let swarm = app.torrust("GET", &format!("/api/v1/torrent/{HASH}")).json();
-    let met = swarm["peers"][0]["peer_addr"].as_str().unwrap().to_owned();
-    let second = shown(announce());
-    assert_eq!(second["peers"], json!([met]), "the first one is told to the second");
+    // Seeders are not told of seeders, and the client says that it is one.
+    let hash = <[u8; 20]>::try_from(from_hex(HASH)).unwrap();
+    let other = UdpAnnounce { info_hash: hash, ..leech(6881, PID1) };
+    Announcer::new(app.tracker_udp[0]).announce(&other);
+    let announced = clients.json("udp_tracker_client", &["announce", &tracker, HASH]);
+    let announced = announced.get("AnnounceIpv4").cloned().unwrap_or(announced);
+    assert_eq!(announced["peers"], json!(["127.0.0.1:6881"]), "{announced}");
+    assert!(announced["announce_interval"].as_u64().unwrap() >= 1800, "{announced}");
+    assert_eq!((&announced["seeders"], &announced["leechers"]), (&1.into(), &1.into()));
 
     let scraped = clients.json("udp_tracker_client", &["scrape", &tracker, HASH, OTHER]);
     let scraped = scraped.get("Scrape").cloned().unwrap_or(scraped);
     let row = &scraped["torrent_stats"][0];
     let (seeders, leechers) = counts(&app, HASH);
-    assert_eq!(seeders + leechers, 2);
+    assert_eq!((seeders, leechers), (1, 1));
     assert_eq!((&row["seeders"], &row["leechers"]), (&seeders.into(), &leechers.into()));
     let other = &scraped["torrent_stats"][1];
     assert_eq!((&other["seeders"], &other["leechers"]), (&0.into(), &0.into()));

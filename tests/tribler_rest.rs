@@ -219,8 +219,10 @@ fn a_torrent_is_made_exported_and_seeded() {
         let file = STANDARD.decode(text).unwrap();
         let Some(Value::Dict(pairs)) = decode(&file) else { panic!("a torrent is a dictionary") };
         let of = |key: &str| pairs.iter().find(|(name, _)| name == key.as_bytes()).map(|(_, v)| v);
-        assert_eq!(of("announce"), Some(&text_of("udp://a.example:6969")));
-        assert_eq!(of("comment"), Some(&text_of("for tests")));
+        let tier = |url| Value::List(vec![text_of(url)]);
+        let tiers = vec![tier("udp://a.example:6969"), tier("http://b.example/announce")];
+        assert_eq!(of("announce-list"), Some(&Value::List(tiers)), "{}", file.escape_ascii());
+        assert_eq!(of("comment"), Some(&text_of("for tests")), "{}", file.escape_ascii());
         assert_eq!(fs::read(export.join("Rest.torrent")).unwrap(), file);
         let hash = app.api.downloads().into_keys().next().expect("it is added");
         app.api.wait_seeding(&hash);
