@@ -358,7 +358,7 @@ fn many_torrents_are_added_and_worked_on_together() {
         let list = get(&app, "/v1/torrents?filter=is:stopped&limit=0");
         (list["total"] == 2).then_some(())
     });
-    let filter = "name contains '0003'";
+    let filter = "name contains '-0003'";
     let removed = bulk(json!({"action": "remove", "filter": filter, "with_data": true})).json();
     assert_eq!(removed["succeeded"], 10);
     assert_eq!(get(&app, "/v1/torrents")["total"], 30);
