@@ -412,6 +412,7 @@ fn users_are_made_once_and_log_in() {
 
 /// Section 6: what a torrent looks like in a list, and the errors of adding.
 #[test]
+#[expect(clippy::too_many_lines, reason = "walks a table of the contract, row by row")]
 fn torrents_are_added_and_listed_as_in_the_contract() {
     let home = Home::new();
     let app = home.start();
@@ -490,6 +491,7 @@ fn torrents_are_added_and_listed_as_in_the_contract() {
 
 /// Section 6: order, pages, filters, and PQL.
 #[test]
+#[expect(clippy::too_many_lines, reason = "walks a table of the contract, row by row")]
 fn lists_are_sorted_filtered_and_paged() {
     let home = Home::new();
     let app = home.start();
@@ -562,6 +564,7 @@ fn lists_are_sorted_filtered_and_paged() {
 
 /// Sections 4 and 6: what is done to a torrent, and how each hash finds it.
 #[test]
+#[expect(clippy::too_many_lines, reason = "walks a table of the contract, row by row")]
 fn torrents_are_stopped_checked_moved_and_removed() {
     let home = Home::new();
     let app = home.start();

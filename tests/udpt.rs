@@ -87,7 +87,8 @@ fn each_failure_has_its_status_and_text() {
     let long = format!("{{\"x\":\"{}\",\"is_flagged\":true}}", "x".repeat(4096));
     let deep = "[".repeat(100);
     let json = |body| Some(("application/json", body));
-    let rows: [(&str, &str, &str, Option<(&str, &str)>); 27] = [
+    type Row<'a> = (&'a str, &'a str, &'a str, Option<(&'a str, &'a str)>);
+    let rows: [Row<'_>; 27] = [
         ("unknown-torrent", "GET", &one, None),
         ("malformed-hash", "GET", "/t/xyz", None),
         ("short-hash", "GET", &one[..41], None),

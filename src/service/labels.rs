@@ -27,7 +27,7 @@ pub struct Labels {
 }
 
 impl Labels {
-    /// Over a store; [`Labels::load`] reads what it holds.
+    /// Over a store; `Labels::load` reads what it holds.
     pub fn new(store: Store) -> Self {
         Self { store, rows: Arc::default(), none: Arc::default() }
     }

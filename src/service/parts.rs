@@ -62,7 +62,7 @@ impl Torrents {
         let save_path = Arc::clone(&torrent.save_path);
         let check = move || {
             let save_path = Path::new(save_path.as_ref());
-            roots.check_files(save_path, [wish.as_str()].into_iter())?;
+            roots.check_files(save_path, [wish.as_str()])?;
             match save_path.join(&wish).symlink_metadata() {
                 Ok(_) => Err(Error::conflict(format!("`{wish}` is there already"))),
                 Err(_) => Ok(()),

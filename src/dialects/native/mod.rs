@@ -1,7 +1,7 @@
 //! The API of this program itself, at `/v1`: client, tracker and statistics in one.
 //!
 //! Each file below holds one subject: its handlers, its rows of the route table and its part of
-//! the OpenAPI document. To add a subject, write such a file and name it in [`GROUPS`]. This file
+//! the OpenAPI document. To add a subject, write such a file and name it in `GROUPS`. This file
 //! finds the route of a call; nothing happens before the token is judged (rule W4).
 //! `docs/api/native.md` is the manual.
 

@@ -55,6 +55,7 @@ impl Kind {
     ];
 
     /// Its status, the end of its `type`, its title, and what to do about it.
+    #[expect(clippy::too_many_lines, reason = "a table: a row for each kind")]
     pub(super) fn words(self) -> (u16, &'static str, &'static str, &'static str) {
         match self {
             Self::Invalid => {

@@ -292,6 +292,9 @@ fn failed(info_hash: Option<String>, problem: &Problem) -> BulkResult {
     BulkResult { info_hash, status: problem.status, problem: Some(problem) }
 }
 
+/// A torrent as the caller names it, and what is meant by that.
+type Named = (String, Result<TorrentId, Problem>);
+
 /// Does something to many torrents
 ///
 /// One that fails does not keep back the others.
@@ -301,22 +304,21 @@ async fn act_on_torrents(mut request: Request<'_>) -> Outcome {
     let body: BulkBody = request.json_of(TORRENT_BYTES_MAX).await?;
     let action = action_of(&body)?;
     let services = request.services();
-    let (named, known): (Vec<(String, Result<TorrentId, Problem>)>, Vec<TorrentId>) =
-        match (&body.info_hashes, &body.filter) {
-            (Some(hashes), None) => {
-                let found: Vec<_> = hashes.iter().map(|hash| find(&request, hash)).collect();
-                let known = found.iter().filter_map(|found| found.as_ref().ok().copied()).collect();
-                (hashes.iter().cloned().zip(found).collect(), known)
-            }
-            (None, Some(filter)) => {
-                let filter = Filter::parse(filter)?;
-                let passing = listing::passing(services, services.torrents.list(), Some(&filter));
-                let known: Vec<TorrentId> = passing.iter().map(|torrent| torrent.id).collect();
-                let named: Vec<_> = known.iter().map(|id| (id.to_string(), Ok(*id))).collect();
-                (named, known)
-            }
-            _ => return Err(Problem::invalid("name the torrents by `info_hashes` or by `filter`")),
-        };
+    let (named, known): (Vec<Named>, Vec<TorrentId>) = match (&body.info_hashes, &body.filter) {
+        (Some(hashes), None) => {
+            let found: Vec<_> = hashes.iter().map(|hash| find(&request, hash)).collect();
+            let known = found.iter().filter_map(|found| found.as_ref().ok().copied()).collect();
+            (hashes.iter().cloned().zip(found).collect(), known)
+        }
+        (None, Some(filter)) => {
+            let filter = Filter::parse(filter)?;
+            let passing = listing::passing(services, services.torrents.list(), Some(&filter));
+            let known: Vec<TorrentId> = passing.iter().map(|torrent| torrent.id).collect();
+            let named: Vec<_> = known.iter().map(|id| (id.to_string(), Ok(*id))).collect();
+            (named, known)
+        }
+        _ => return Err(Problem::invalid("name the torrents by `info_hashes` or by `filter`")),
+    };
     let mut outcomes = services.torrents.act_on_all(&known, &action).await.into_iter();
     let results = named.into_iter().map(|(hash, found)| {
         let outcome = found.and_then(|_| outcomes.next().unwrap_or(Ok(())).map_err(Problem::from));
