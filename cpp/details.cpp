@@ -1,4 +1,7 @@
 // What libtorrent knows of one torrent beyond its status: asked for one at a time, never for lists.
+#include <chrono>
+#include <cmath>
+#include <limits>
 #include <stdexcept>
 
 #include <boost/version.hpp>
@@ -15,10 +18,16 @@
 namespace cove {
 namespace {
 
-// Whole seconds of the steady clock; the unset moment is the smallest number.
+// Whole seconds of the steady clock; the unset moment is the smallest number. libtorrent's own clock
+// may be the wall's, whose distance from the steady one is rounded, so that a moment stays the same.
 std::int32_t seconds_of(lt::time_point32 moment)
 {
-    return std::int32_t(moment.time_since_epoch().count());
+    using std::chrono::duration;
+    if (moment == (lt::time_point32::min)()) return std::numeric_limits<std::int32_t>::min();
+    duration<double> const steady = std::chrono::steady_clock::now().time_since_epoch();
+    duration<double> const own = lt::clock_type::now().time_since_epoch();
+    auto const distance = std::llround(steady.count() - own.count());
+    return std::int32_t(moment.time_since_epoch().count() + distance);
 }
 
 AnnounceState state_of(lt::announce_infohash const& from)
