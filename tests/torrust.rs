@@ -129,6 +129,66 @@ fn the_versioned_routes_answer_as_3_0_does() {
     assert_eq!(post("{").status, 400);
 }
 
+const JSON: Option<&str> = Some("application/json");
+const WISH: &str = r#"{"key":"0123456789abcdefghijABCDEFGHIJ01","seconds_valid":null}"#;
+
+/// Name, method, path, content type and body of each call, in the order of the tables.
+const ROUTES: [(&str, &str, &str, Option<&str>, &str); 53] = [
+    ("old-stats", "GET", "/api/stats", None, ""),
+    ("old-stats-slash", "GET", "/api/stats/", None, ""),
+    ("old-stats-head", "HEAD", "/api/stats", None, ""),
+    ("old-stats-put", "PUT", "/api/stats", None, ""),
+    ("old-stats-deeper", "GET", "/api/stats/x", None, ""),
+    ("old-torrents", "GET", "/api/torrents", None, ""),
+    ("old-torrents-page", "GET", "/api/torrents?offset=0&limit=10", None, ""),
+    ("old-torrents-bad-limit", "GET", "/api/torrents?limit=x", None, ""),
+    ("old-torrents-empty-offset", "GET", "/api/torrents?offset=", None, ""),
+    ("old-torrent-unknown", "GET", "/api/torrent/{hash}", None, ""),
+    ("old-torrent-malformed", "GET", "/api/torrent/xyz", None, ""),
+    ("old-whitelist-add", "POST", "/api/whitelist/{hash}", None, ""),
+    ("old-whitelist-again", "POST", "/api/whitelist/{hash}", None, ""),
+    ("old-whitelist-malformed", "POST", "/api/whitelist/xyz", None, ""),
+    ("old-whitelist-reload", "GET", "/api/whitelist/reload", None, ""),
+    ("old-whitelist-get", "GET", "/api/whitelist/{hash}", None, ""),
+    ("old-whitelist-remove", "DELETE", "/api/whitelist/{hash}", None, ""),
+    ("old-whitelist-remove-again", "DELETE", "/api/whitelist/{hash}", None, ""),
+    ("old-key", "POST", "/api/key/60", None, ""),
+    ("old-key-zero", "POST", "/api/key/0/", None, ""),
+    ("old-key-body-ignored", "POST", "/api/key/60", Some("text/plain"), "whatever"),
+    ("old-key-negative", "POST", "/api/key/-1", None, ""),
+    ("old-key-text", "POST", "/api/key/abc", None, ""),
+    ("old-key-overflow", "POST", "/api/key/18446744073709551615", None, ""),
+    ("old-key-unknown", "DELETE", "/api/key/nonsense", None, ""),
+    ("old-keys-reload", "GET", "/api/keys/reload", None, ""),
+    ("old-health", "GET", "/api/health_check", None, ""),
+    ("v1-stats", "GET", "/api/v1/stats", None, ""),
+    ("v1-stats-post", "POST", "/api/v1/stats", None, ""),
+    ("v1-torrents", "GET", "/api/v1/torrents?offset=&limit=", None, ""),
+    ("v1-torrents-bad-offset", "GET", "/api/v1/torrents?offset=x", None, ""),
+    ("v1-torrents-of-unknown", "GET", "/api/v1/torrents?info_hash={hash}", None, ""),
+    ("v1-torrents-of-malformed", "GET", "/api/v1/torrents?info_hash=abc", None, ""),
+    ("v1-torrent-unknown", "GET", "/api/v1/torrent/{hash}", None, ""),
+    ("v1-torrent-malformed", "GET", "/api/v1/torrent/abc", None, ""),
+    ("v1-whitelist-add", "POST", "/api/v1/whitelist/{hash}", None, ""),
+    ("v1-whitelist-malformed", "DELETE", "/api/v1/whitelist/abc", None, ""),
+    ("v1-whitelist-reload", "GET", "/api/v1/whitelist/reload", None, ""),
+    ("v1-whitelist-remove", "DELETE", "/api/v1/whitelist/{hash}", None, ""),
+    ("v1-key", "POST", "/api/v1/key/60", None, ""),
+    ("v1-key-negative", "POST", "/api/v1/key/-1", None, ""),
+    ("v1-keys-given", "POST", "/api/v1/keys", JSON, WISH),
+    ("v1-keys-made", "POST", "/api/v1/keys", JSON, "{\"key\":null,\"seconds_valid\":60}"),
+    ("v1-keys-short", "POST", "/api/v1/keys", JSON, "{\"key\":\"x\",\"seconds_valid\":60}"),
+    ("v1-keys-wrong-type", "POST", "/api/v1/keys", JSON, "{\"key\":1,\"seconds_valid\":60}"),
+    ("v1-keys-no-json", "POST", "/api/v1/keys", JSON, "{\"key\":"),
+    ("v1-keys-no-type", "POST", "/api/v1/keys", Some("text/plain"), WISH),
+    ("v1-keys-reload", "GET", "/api/v1/keys/reload", None, ""),
+    ("v1-key-remove", "DELETE", "/api/v1/key/0123456789abcdefghijABCDEFGHIJ01", None, ""),
+    ("v1-key-unknown", "DELETE", "/api/v1/key/0123456789abcdefghijABCDEFGHIJ01", None, ""),
+    ("v1-key-malformed", "DELETE", "/api/v1/key/short", None, ""),
+    ("v1-unknown", "GET", "/api/v1/torrents/more", None, ""),
+    ("outside", "GET", "/nothing", None, ""),
+];
+
 /// Sections 2 and 8, row by row: each route and each failure of both generations.
 #[test]
 #[expect(clippy::too_many_lines, reason = "walks a table of the contract, row by row")]
@@ -138,65 +198,7 @@ fn each_route_answers_as_its_table_says() {
     let mut golden = Golden::of("torrust/routes")
         .hide(app.api.token.clone(), "{token}")
         .volatile(&["key", "valid_until", "expiry_time"]);
-    let own = "0123456789abcdefghijABCDEFGHIJ01";
-    let json = Some("application/json");
-    let wish = format!("{{\"key\":\"{own}\",\"seconds_valid\":null}}");
-    let rows: [(&str, &str, &str, Option<&str>, &str); 53] = [
-        ("old-stats", "GET", "/api/stats", None, ""),
-        ("old-stats-slash", "GET", "/api/stats/", None, ""),
-        ("old-stats-head", "HEAD", "/api/stats", None, ""),
-        ("old-stats-put", "PUT", "/api/stats", None, ""),
-        ("old-stats-deeper", "GET", "/api/stats/x", None, ""),
-        ("old-torrents", "GET", "/api/torrents", None, ""),
-        ("old-torrents-page", "GET", "/api/torrents?offset=0&limit=10", None, ""),
-        ("old-torrents-bad-limit", "GET", "/api/torrents?limit=x", None, ""),
-        ("old-torrents-empty-offset", "GET", "/api/torrents?offset=", None, ""),
-        ("old-torrent-unknown", "GET", "/api/torrent/{hash}", None, ""),
-        ("old-torrent-malformed", "GET", "/api/torrent/xyz", None, ""),
-        ("old-whitelist-add", "POST", "/api/whitelist/{hash}", None, ""),
-        ("old-whitelist-again", "POST", "/api/whitelist/{hash}", None, ""),
-        ("old-whitelist-malformed", "POST", "/api/whitelist/xyz", None, ""),
-        ("old-whitelist-reload", "GET", "/api/whitelist/reload", None, ""),
-        ("old-whitelist-get", "GET", "/api/whitelist/{hash}", None, ""),
-        ("old-whitelist-remove", "DELETE", "/api/whitelist/{hash}", None, ""),
-        ("old-whitelist-remove-again", "DELETE", "/api/whitelist/{hash}", None, ""),
-        ("old-key", "POST", "/api/key/60", None, ""),
-        ("old-key-zero", "POST", "/api/key/0/", None, ""),
-        ("old-key-body-ignored", "POST", "/api/key/60", Some("text/plain"), "whatever"),
-        ("old-key-negative", "POST", "/api/key/-1", None, ""),
-        ("old-key-text", "POST", "/api/key/abc", None, ""),
-        ("old-key-overflow", "POST", "/api/key/18446744073709551615", None, ""),
-        ("old-key-unknown", "DELETE", "/api/key/nonsense", None, ""),
-        ("old-keys-reload", "GET", "/api/keys/reload", None, ""),
-        ("old-health", "GET", "/api/health_check", None, ""),
-        ("v1-stats", "GET", "/api/v1/stats", None, ""),
-        ("v1-stats-post", "POST", "/api/v1/stats", None, ""),
-        ("v1-torrents", "GET", "/api/v1/torrents?offset=&limit=", None, ""),
-        ("v1-torrents-bad-offset", "GET", "/api/v1/torrents?offset=x", None, ""),
-        ("v1-torrents-of-unknown", "GET", "/api/v1/torrents?info_hash={hash}", None, ""),
-        ("v1-torrents-of-malformed", "GET", "/api/v1/torrents?info_hash=abc", None, ""),
-        ("v1-torrent-unknown", "GET", "/api/v1/torrent/{hash}", None, ""),
-        ("v1-torrent-malformed", "GET", "/api/v1/torrent/abc", None, ""),
-        ("v1-whitelist-add", "POST", "/api/v1/whitelist/{hash}", None, ""),
-        ("v1-whitelist-malformed", "DELETE", "/api/v1/whitelist/abc", None, ""),
-        ("v1-whitelist-reload", "GET", "/api/v1/whitelist/reload", None, ""),
-        ("v1-whitelist-remove", "DELETE", "/api/v1/whitelist/{hash}", None, ""),
-        ("v1-key", "POST", "/api/v1/key/60", None, ""),
-        ("v1-key-negative", "POST", "/api/v1/key/-1", None, ""),
-        ("v1-keys-given", "POST", "/api/v1/keys", json, &wish),
-        ("v1-keys-made", "POST", "/api/v1/keys", json, "{\"key\":null,\"seconds_valid\":60}"),
-        ("v1-keys-short", "POST", "/api/v1/keys", json, "{\"key\":\"x\",\"seconds_valid\":60}"),
-        ("v1-keys-wrong-type", "POST", "/api/v1/keys", json, "{\"key\":1,\"seconds_valid\":60}"),
-        ("v1-keys-no-json", "POST", "/api/v1/keys", json, "{\"key\":"),
-        ("v1-keys-no-type", "POST", "/api/v1/keys", Some("text/plain"), &wish),
-        ("v1-keys-reload", "GET", "/api/v1/keys/reload", None, ""),
-        ("v1-key-remove", "DELETE", "/api/v1/key/0123456789abcdefghijABCDEFGHIJ01", None, ""),
-        ("v1-key-unknown", "DELETE", "/api/v1/key/0123456789abcdefghijABCDEFGHIJ01", None, ""),
-        ("v1-key-malformed", "DELETE", "/api/v1/key/short", None, ""),
-        ("v1-unknown", "GET", "/api/v1/torrents/more", None, ""),
-        ("outside", "GET", "/nothing", None, ""),
-    ];
-    for (name, method, path, kind, body) in rows {
+    for (name, method, path, kind, body) in ROUTES {
         let path = path.replace("{hash}", HEX);
         let mark = if path.contains('?') { '&' } else { '?' };
         let target = format!("{path}{mark}token={}", app.api.token);
