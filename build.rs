@@ -18,6 +18,7 @@ const SOURCES: &[&str] = &[
     "disk/resume",
     "disk/storage",
     "disk/workers",
+    "gate",
     "guard",
     "hashing",
     "names",

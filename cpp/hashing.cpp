@@ -7,8 +7,8 @@
 #include <atomic>
 #include <cerrno>
 #include <exception>
+#include <memory>
 #include <mutex>
-#include <optional>
 #include <stdexcept>
 #include <system_error>
 #include <thread>
@@ -71,7 +71,7 @@ private:
         auto const path = files_.file_path(index, parent_);
         if (!file_ || index != opened_) {
             file_.reset();
-            file_.emplace(path);
+            file_ = std::make_unique<Descriptor>(path);
             opened_ = index;
         }
         while (!into.empty()) {
@@ -87,7 +87,7 @@ private:
 
     lt::file_storage const& files_;
     std::string const& parent_;
-    std::optional<Descriptor> file_;
+    std::unique_ptr<Descriptor> file_;
     lt::file_index_t opened_{};
 };
 

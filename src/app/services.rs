@@ -20,11 +20,15 @@ use crate::http::Tls;
 use crate::service::Services;
 use crate::service::access::Access;
 use crate::service::auth::Auth;
+use crate::service::authoring::Authoring;
 use crate::service::fetch::Fetch;
 use crate::service::fetch::FetchConfig;
 use crate::service::fetch::PrivateAccess;
 use crate::service::files::Files;
+use crate::service::friends::Friends;
 use crate::service::paths::Roots;
+use crate::service::share_jobs::ShareJobs;
+use crate::service::shares::Shares;
 use crate::service::swarms::Swarms;
 use crate::service::token_file;
 use crate::service::torrents::Torrents;
@@ -38,8 +42,11 @@ pub(crate) fn services(
     auth: Auth,
     engine: &Engine,
     roots: &Roots,
-    torrents: Torrents,
-    (swarms, access): (Swarms, Access),
+    (torrents, (swarms, access), (authoring, shares, friends)): (
+        Torrents,
+        (Swarms, Access),
+        (Authoring, Shares, Friends),
+    ),
 ) -> Services {
     let fetch = Fetch::new(FetchConfig {
         private: private_access(&config.client.fetch_private),
@@ -47,8 +54,20 @@ pub(crate) fn services(
         bytes_max: config.api.limits.max_torrent_bytes,
         timeout: FETCH_LIMIT,
     });
+    let share_jobs = ShareJobs::new(shares.clone());
     let files = Files::new(engine.clone(), torrents.clone(), roots.clone());
-    Services { torrents, files, fetch, swarms, access, auth }
+    Services {
+        torrents,
+        files,
+        fetch,
+        swarms,
+        access,
+        auth,
+        authoring,
+        shares,
+        share_jobs,
+        friends,
+    }
 }
 
 /// What some API repeats of the configuration.

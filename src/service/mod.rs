@@ -10,13 +10,20 @@ pub mod fetch;
 pub(crate) mod fetch_guard;
 pub mod files;
 pub mod folder;
+pub mod friends;
 pub mod history;
 pub mod keeper;
 pub mod loading;
+pub mod members;
 pub mod membership;
 pub mod mending;
+pub(crate) mod metainfo;
 pub mod paths;
 pub(crate) mod presence;
+pub mod qr;
+pub mod reach;
+pub mod share_jobs;
+pub mod shares;
 pub mod stream_plan;
 pub mod swarms;
 pub mod token_file;
@@ -26,8 +33,12 @@ pub mod watching;
 
 use crate::service::access::Access;
 use crate::service::auth::Auth;
+use crate::service::authoring::Authoring;
 use crate::service::fetch::Fetch;
 use crate::service::files::Files;
+use crate::service::friends::Friends;
+use crate::service::share_jobs::ShareJobs;
+use crate::service::shares::Shares;
 use crate::service::swarms::Swarms;
 use crate::service::torrents::Torrents;
 
@@ -46,4 +57,12 @@ pub struct Services {
     pub access: Access,
     /// Who may.
     pub auth: Auth,
+    /// Making torrents.
+    pub authoring: Authoring,
+    /// The user's own files as swarms.
+    pub shares: Shares,
+    /// Shares in the making.
+    pub share_jobs: ShareJobs,
+    /// Keys with names, and their invites.
+    pub friends: Friends,
 }

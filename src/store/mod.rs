@@ -7,12 +7,15 @@
 mod access;
 mod counters;
 mod failure;
+mod friends;
 mod history;
 mod load;
 mod migrations;
 mod open;
 mod record;
 mod settings;
+mod shares;
+mod sharing;
 mod swarms;
 #[cfg(test)]
 mod tests;
