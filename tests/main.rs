@@ -21,6 +21,7 @@ mod listeners;
 mod lost_files;
 mod power;
 mod restart;
+mod share;
 mod streaming;
 mod tls;
 mod torrust;

@@ -17,6 +17,7 @@ use crate::app::client_settings;
 use crate::app::config::Config;
 use crate::app::config::Loaded;
 use crate::app::services;
+use crate::app::services::Doors;
 use crate::app::sharing;
 use crate::app::sharing::Sharing;
 use crate::app::state_dir;
@@ -33,9 +34,9 @@ use crate::http::Role;
 use crate::http::Server;
 use crate::service::Services;
 use crate::service::access::Access;
-use crate::service::auth::Auth;
 use crate::service::authoring::Authoring;
 use crate::service::keeper;
+use crate::service::lifecycle::Lifecycle;
 use crate::service::loading::Loader;
 use crate::service::members::Members;
 use crate::service::mending;
@@ -102,12 +103,16 @@ struct Running {
     keeper: JoinHandle<()>,
     store: Store,
     state: StateDir,
+    lifecycle: Lifecycle,
 }
 
 async fn serve(loaded: Loaded) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
     let running = start(&loaded).await?;
-    signals.wait().await;
+    tokio::select! {
+        () = signals.wait() => {}
+        () = running.lifecycle.stop_asked() => {}
+    }
     tracing::info!("stopping");
     tokio::select! {
         outcome = stop(running) => outcome,
@@ -121,7 +126,7 @@ async fn serve(loaded: Loaded) -> Result<(), Failure> {
 async fn start(loaded: &Loaded) -> Result<Running, Failure> {
     let config = &loaded.config;
     let state = StateDir::open(&config.state_dir)?;
-    let auth = services::auth(config, &state)?;
+    let first_token = services::first_token(config, &state)?;
     let http = services::http(config).map_err(|error| Failure(Exit::Usage, error.to_string()))?;
     let server = Server::bind(http).map_err(in_use)?;
     let udp = bind_udp(config)?;
@@ -130,6 +135,7 @@ async fn start(loaded: &Loaded) -> Result<Running, Failure> {
     services::make_download_dir(config)?;
     let (records, waiting) = mpsc::channel(keeper::RECORDS_WAITING_MAX);
     let store = opened.store.clone();
+    let doors = services::doors(config, &store, &first_token).await?;
     let swarms = tracker::load(&config.tracker, &store).await?;
     let sharing = sharing::load(&swarms, &opened).await?;
     let engine = start_engine(config, records, sharing.members.clone())?;
@@ -150,15 +156,16 @@ async fn start(loaded: &Loaded) -> Result<Running, Failure> {
     };
     let tracker = tracker::start(configured, udp, &addresses.tracker_http, parts)?;
     let reach = sharing::reach(&config.tracker, &addresses, swarms.clone());
-    let handle = load(loaded, auth, &engine, opened, (swarms, sharing, reach));
+    let handle = load(loaded, doors, &engine, opened, (swarms, sharing, reach));
+    let lifecycle = handle.lifecycle.clone();
     let (stop_http, stop) = watch::channel(false);
     let http = tokio::spawn(server.run(dialects::handlers(handle, services::facts(config)), stop));
     announce(&state, &addresses, config)?;
-    Ok(Running { stop_http, http, tracker, engine, keeper, store, state })
+    Ok(Running { stop_http, http, tracker, engine, keeper, store, state, lifecycle })
 }
 
 async fn stop(running: Running) -> Result<(), Failure> {
-    let Running { stop_http, http, tracker, engine, keeper, store, state } = running;
+    let Running { stop_http, http, tracker, engine, keeper, store, state, .. } = running;
     let _ = state.retract_api();
     stop_http.send_replace(true);
     let _ = http.await;
@@ -204,7 +211,7 @@ fn start_engine(
 /// Makes the services and begins to give the engine its torrents.
 fn load(
     loaded: &Loaded,
-    auth: Auth,
+    doors: Doors,
     engine: &Engine,
     opened: Opened,
     (tracker, sharing, reach): (Tracker, Sharing, Reach),
@@ -223,7 +230,7 @@ fn load(
     let sharing = sharing.start(authoring, torrents.clone(), engine, known, reach);
     let swarms = (Swarms::new(tracker.clone()), Access::new(store.clone(), tracker));
     let own = (torrents.clone(), swarms, sharing);
-    let services = services::services(config, auth, engine, &roots, own);
+    let services = services::services(config, doors, engine, &roots, own);
     tokio::spawn(watching::run(torrents.clone(), engine.events()));
     tokio::spawn(mending::run(torrents.clone(), engine.events()));
     let loader = Loader { engine: engine.clone(), store, roots, torrents };

@@ -5,15 +5,18 @@
 
 pub mod announce;
 pub mod invite;
+pub mod native;
 pub mod torrust;
 pub mod tribler;
+pub mod udpt;
 
 use std::pin::Pin;
 use std::sync::Arc;
 
+use crate::dialects::native::Native;
 use crate::dialects::torrust::Torrust;
-use crate::dialects::tribler::Generation;
 use crate::dialects::tribler::Tribler;
+use crate::dialects::udpt::Udpt;
 use crate::http::Call;
 use crate::http::Handlers;
 use crate::http::Reply;
@@ -39,12 +42,16 @@ pub struct SessionFacts {
 pub fn handlers(services: Services, facts: SessionFacts) -> Handlers {
     let (swarms, for_tracker) = (services.swarms.clone(), services.swarms.clone());
     let friends = services.friends.clone();
-    let torrust = Arc::new(Torrust::new(services.clone()));
-    let tribler = Arc::new(Tribler::new(services, facts));
+    let dialects = Arc::new(Dialects {
+        native: Native::new(services.clone()),
+        torrust: Torrust::new(services.clone()),
+        udpt: Udpt::new(services.clone()),
+        tribler: Tribler::new(services, facts),
+        swarms,
+    });
     let api = move |call| {
-        let (tribler, torrust) = (Arc::clone(&tribler), Arc::clone(&torrust));
-        let swarms = swarms.clone();
-        Box::pin(async move { answer(&tribler, &torrust, &swarms, call).await }) as Pin<Box<_>>
+        let dialects = Arc::clone(&dialects);
+        Box::pin(async move { dialects.answer(call).await }) as Pin<Box<_>>
     };
     Handlers {
         api: Arc::new(api),
@@ -52,22 +59,36 @@ pub fn handlers(services: Services, facts: SessionFacts) -> Handlers {
     }
 }
 
-async fn answer(tribler: &Tribler, torrust: &Torrust, swarms: &Swarms, call: Call) -> Reply {
-    let segments: Vec<&str> = call.segments().iter().map(String::as_str).collect();
-    match segments.as_slice() {
-        ["announce" | "scrape", ..] if announce::is_tracker_path(call.path()) => {
-            let (client, local) = (Some(call.peer().ip()), call.local());
-            let (path, query) = (call.path(), call.raw_query());
-            read_only(call.method().as_str(), || {
-                announce::answer(swarms, &announce::Request { path, query, client, local })
-            })
+/// What speaks each API.
+struct Dialects {
+    native: Native,
+    torrust: Torrust,
+    udpt: Udpt,
+    tribler: Tribler,
+    swarms: Swarms,
+}
+
+impl Dialects {
+    async fn answer(&self, call: Call) -> Reply {
+        let segments: Vec<&str> = call.segments().iter().map(String::as_str).collect();
+        match segments.as_slice() {
+            ["announce" | "scrape", ..] if announce::is_tracker_path(call.path()) => {
+                let (client, local) = (Some(call.peer().ip()), call.local());
+                let (path, query) = (call.path(), call.raw_query());
+                read_only(call.method().as_str(), || {
+                    let request = announce::Request { path, query, client, local };
+                    announce::answer(&self.swarms, &request)
+                })
+            }
+            ["v1", ..] => self.native.answer(call).await,
+            ["t", ..] => self.udpt.answer(call).await,
+            [] if matches!(call.method().as_str(), "GET" | "HEAD") => udpt::front_page(),
+            segments => match (tribler::generation(segments), torrust::generation(segments)) {
+                (Some(generation), _) => self.tribler.answer(generation, call).await,
+                (_, Some(generation)) => self.torrust.answer(generation, call).await,
+                (None, None) => tribler::unknown_path(&call),
+            },
         }
-        ["downloads", ..] => tribler.answer(Generation::Seven, call).await,
-        ["api", "downloads", ..] => tribler.answer(Generation::Eight, call).await,
-        segments => match torrust::generation(segments) {
-            Some(generation) => torrust.answer(generation, call).await,
-            None => tribler::unknown_path(&call),
-        },
     }
 }
 

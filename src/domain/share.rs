@@ -100,6 +100,11 @@ impl InviteToken {
         AccessKey::from_bytes(bytes).map(Self)
     }
 
+    /// How it begins: enough to tell it from others.
+    pub fn prefix(&self) -> &str {
+        self.0.prefix()
+    }
+
     /// The whole token, for whoever is invited.
     pub fn as_str(&self) -> &str {
         self.0.as_str()

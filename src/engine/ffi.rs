@@ -202,6 +202,7 @@ pub(crate) mod bridge {
         distributed_copies: f32,
         queue_position: i32,
         seeding_s: u64,
+        finished_s: u64,
         active_s: u64,
         name: String,
         save_path: String,

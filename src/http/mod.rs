@@ -11,6 +11,7 @@ mod body;
 mod call;
 mod connection;
 mod connections;
+pub mod credentials;
 mod forwarded;
 mod guard;
 mod link;

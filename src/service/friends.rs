@@ -136,15 +136,7 @@ impl Friends {
         for share in wish.shares.iter().flatten() {
             self.inner.shares.get(*share)?;
         }
-        let table = self.inner.table.read().unwrap_or_else(PoisonError::into_inner);
-        let (is_known, count) = (table.contains_key(&name), table.len());
-        drop(table);
-        if is_known {
-            return Err(Error::conflict(format!("there is a friend `{name}` already")));
-        }
-        if count >= FRIENDS_MAX {
-            return Err(Error::conflict(format!("there are {FRIENDS_MAX} friends already")));
-        }
+        self.has_room_for(&name)?;
         let made_at = unix_now_s();
         let friend = Friend {
             name,
@@ -190,11 +182,25 @@ impl Friends {
         Ok(())
     }
 
+    fn has_room_for(&self, name: &FriendName) -> Result<()> {
+        let table = self.inner.table.read().unwrap_or_else(PoisonError::into_inner);
+        if table.contains_key(name) {
+            return Err(Error::conflict(format!("there is a friend `{name}` already")));
+        }
+        if table.len() >= FRIENDS_MAX {
+            return Err(Error::conflict(format!("there are {FRIENDS_MAX} friends already")));
+        }
+        Ok(())
+    }
+
+    fn forget_invites(&self, name: &FriendName) {
+        let mut invites = self.inner.invites.lock().unwrap_or_else(PoisonError::into_inner);
+        invites.retain(|_, invite| invite.friend != *name);
+    }
+
     async fn shut_out(&self, friend: &Friend) {
         self.inner.tracker.remove_key(&friend.key);
-        let mut invites = self.inner.invites.lock().unwrap_or_else(PoisonError::into_inner);
-        invites.retain(|_, invite| invite.friend != friend.name);
-        drop(invites);
+        self.forget_invites(&friend.name);
         judge_again(&self.inner.engine, &self.inner.members).await;
     }
 

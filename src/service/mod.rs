@@ -4,15 +4,20 @@
 
 pub mod access;
 pub mod adding;
+pub mod attempts;
 pub mod auth;
 pub mod authoring;
+pub mod browse;
 pub mod fetch;
 pub(crate) mod fetch_guard;
 pub mod files;
+pub mod filter;
 pub mod folder;
 pub mod friends;
 pub mod history;
+pub mod inspect;
 pub mod keeper;
+pub mod lifecycle;
 pub mod loading;
 pub mod members;
 pub mod membership;
@@ -22,25 +27,34 @@ pub mod paths;
 pub(crate) mod presence;
 pub mod qr;
 pub mod reach;
+pub(crate) mod secret;
 pub mod share_jobs;
 pub mod shares;
 pub mod stream_plan;
+pub mod swarm_view;
 pub mod swarms;
 pub mod token_file;
+pub mod token_table;
+pub mod tokens;
 pub mod torrents;
 pub mod upkeep;
+pub mod users;
 pub mod watching;
 
 use crate::service::access::Access;
 use crate::service::auth::Auth;
 use crate::service::authoring::Authoring;
+use crate::service::browse::Browse;
 use crate::service::fetch::Fetch;
 use crate::service::files::Files;
 use crate::service::friends::Friends;
+use crate::service::lifecycle::Lifecycle;
 use crate::service::share_jobs::ShareJobs;
 use crate::service::shares::Shares;
 use crate::service::swarms::Swarms;
+use crate::service::tokens::Tokens;
 use crate::service::torrents::Torrents;
+use crate::service::users::Users;
 
 /// One handle a noun; each is cheap to clone.
 #[derive(Clone)]
@@ -51,6 +65,8 @@ pub struct Services {
     pub files: Files,
     /// Getting torrents from URIs.
     pub fetch: Fetch,
+    /// Looking below the download roots.
+    pub browse: Browse,
     /// Our own tracker's swarms.
     pub swarms: Swarms,
     /// Who may use our own tracker.
@@ -65,4 +81,10 @@ pub struct Services {
     pub share_jobs: ShareJobs,
     /// Keys with names, and their invites.
     pub friends: Friends,
+    /// The tokens that let in.
+    pub tokens: Tokens,
+    /// Those who log in with a password.
+    pub users: Users,
+    /// Ending the program.
+    pub lifecycle: Lifecycle,
 }

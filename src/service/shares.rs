@@ -195,12 +195,18 @@ impl Shares {
             self.inner.tracker.set_mode(hash, Some(mode));
         }
         self.inner.members.put(share.id, swarms, share.is_members_only);
+        self.remember(share.clone());
+    }
+
+    fn remember(&self, share: Share) {
         let mut table = self.inner.table.write().unwrap_or_else(PoisonError::into_inner);
-        table.insert(share.id, share.clone());
+        table.insert(share.id, share);
     }
 
     fn take_out_of_force(&self, id: TorrentId) {
         for hash in self.inner.members.remove(id).unwrap_or_default() {
+            // Before the mode: without a key nobody may see the swarm for a moment.
+            self.inner.tracker.clear_own(&hash);
             self.inner.tracker.set_listed(&hash, false);
             self.inner.tracker.set_mode(&hash, None);
         }
@@ -230,9 +236,7 @@ impl Shares {
         share.is_members_only = is_members_only;
         self.inner.store.put_share(share.clone()).await?;
         self.inner.members.put(id, swarms_of(&torrent.hashes), is_members_only);
-        let mut table = self.inner.table.write().unwrap_or_else(PoisonError::into_inner);
-        table.insert(id, share);
-        drop(table);
+        self.remember(share);
         let (engine, status) = (&self.inner.torrents.inner.engine, &torrent.status);
         if is_members_only && !status.is_paused {
             // Nobody was asked who they are when they came.

@@ -310,6 +310,14 @@ impl Torrents {
         file.ok_or_else(|| Error::not_found("the metadata of this torrent is not known yet"))
     }
 
+    /// How large the store is, in bytes.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn store_bytes(&self) -> Result<u64> {
+        self.inner.store.size_bytes().await
+    }
+
     /// Adds an announce URL. Refused for private torrents (rule F10).
     ///
     /// # Errors

@@ -17,6 +17,7 @@ use crate::store::record::Damage;
 use crate::store::settings;
 use crate::store::shares;
 use crate::store::swarms;
+use crate::store::tokens;
 use crate::store::torrents::ENTRY_COLUMNS;
 use crate::store::torrents::Entry;
 use crate::store::torrents::Removal;
@@ -69,7 +70,7 @@ pub struct BadRecord {
 }
 
 /// Tables of small records: their key, what one is called, and how the rest of one is written down.
-const SMALL_TABLES: [(&str, &str, &str, &str); 7] = [
+const SMALL_TABLES: [(&str, &str, &str, &str); 9] = [
     ("settings", "key", "setting", "format('value=%s', quote(value))"),
     ("counters", "name", "counter", "format('value=%s', quote(value))"),
     (
@@ -80,6 +81,14 @@ const SMALL_TABLES: [(&str, &str, &str, &str); 7] = [
              quote(is_flagged), quote(mode), quote(completed))",
     ),
     ("access_keys", "key", "key", "format('valid_until=%s', quote(valid_until))"),
+    (
+        "tokens",
+        "id",
+        "token",
+        "format('name=%s digest=%s scopes=%s created_at=%s expires_at=%s', quote(name),
+             quote(digest), quote(scopes), quote(created_at), quote(expires_at))",
+    ),
+    ("users", "name", "user", "format('password=%s', quote(password))"),
     (
         "shares",
         "id",
@@ -244,6 +253,8 @@ fn damaged_pairs(conn: &Connection) -> rusqlite::Result<Vec<BadRecord>> {
                 "settings" => settings::read(row).map(drop),
                 "swarms" => swarms::read(row).map(drop),
                 "access_keys" => access::read(row).map(drop),
+                "tokens" => tokens::read(row).map(drop),
+                "users" => tokens::read_user(row).map(drop),
                 "shares" => shares::read(row).map(drop),
                 "friends" => friends::read(row).map(drop),
                 "invites" => friends::read_invite(row).map(drop),

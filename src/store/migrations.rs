@@ -16,6 +16,7 @@ use crate::store::open::OpenError;
 pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_initial.sql"),
     include_str!("migrations/0002_tracker.sql"),
+    include_str!("migrations/0003_tokens.sql"),
     include_str!("migrations/0005_shares.sql"),
 ];
 

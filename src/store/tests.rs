@@ -5,6 +5,7 @@ mod damage;
 mod disk;
 mod model;
 mod sharing;
+mod tokens;
 mod tracker;
 
 use std::future::Future;

@@ -19,6 +19,7 @@ pub(crate) mod process;
 pub(crate) mod qbittorrent;
 pub(crate) mod random;
 pub(crate) mod raw_seeder;
+pub(crate) mod raw_udp;
 pub(crate) mod torrents;
 pub(crate) mod torrust;
 pub(crate) mod tracker;

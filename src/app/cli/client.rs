@@ -127,6 +127,24 @@ impl Client {
         self.read(request.send(wire::remove_body(with_data))).map(drop)
     }
 
+    /// A read of the native API.
+    pub(super) fn get(&self, path: &str) -> Result<Vec<u8>, Failure> {
+        let request = self.prepare(self.agent.get(format!("{}{path}", self.base)));
+        self.read(request.call())
+    }
+
+    /// A call of the native API with a JSON body.
+    pub(super) fn post(&self, path: &str, body: &str) -> Result<Vec<u8>, Failure> {
+        let request = self.prepare(self.agent.post(format!("{}{path}", self.base)));
+        self.read(request.content_type("application/json").send(body))
+    }
+
+    /// A removal by the native API.
+    pub(super) fn delete(&self, path: &str) -> Result<(), Failure> {
+        let request = self.prepare(self.agent.delete(format!("{}{path}", self.base)));
+        self.read(request.call()).map(drop)
+    }
+
     fn prepare<B>(&self, request: RequestBuilder<B>) -> RequestBuilder<B> {
         match &self.token {
             Some(token) => request.header("X-Api-Key", token),
@@ -146,7 +164,7 @@ impl Client {
         let body = answer.body_mut().with_config().limit(MAX_ANSWER_BYTES).read_to_vec();
         let body = body.map_err(|error| self.unreachable(&error))?;
         let status = answer.status().as_u16();
-        if status == 200 {
+        if (200..300).contains(&status) {
             return Ok(body);
         }
         let said = wire::refusal(&body).unwrap_or_else(|| format!("HTTP status {status}"));
@@ -178,7 +196,7 @@ impl Client {
         format!("{}; too many were wrong: wait {wait} before the next try", self.refused_token())
     }
 
-    fn strange(&self) -> Failure {
+    pub(super) fn strange(&self) -> Failure {
         let message = format!("what answers at {} is no cove server", self.base);
         Failure::new(Exit::Error, message)
     }

@@ -10,6 +10,7 @@ mod pinned;
 mod progress;
 mod rm;
 mod serve;
+mod sharing;
 mod table;
 mod wire;
 
@@ -23,6 +24,8 @@ use clap::Parser;
 use clap::Subcommand;
 
 use crate::app::Exit;
+use crate::app::cli::sharing::friend;
+use crate::app::cli::sharing::share;
 use crate::app::config::Loaded;
 use crate::app::config_sources::Environment;
 use crate::app::config_sources::Override;
@@ -93,6 +96,14 @@ enum Command {
     Ls(With<NoArgs>),
     /// Remove torrents from the running server
     Rm(With<rm::RmArgs>),
+    /// Share a file or folder as a private swarm of your own
+    Share(With<share::ShareArgs>),
+    /// List what is shared
+    Shares(With<NoArgs>),
+    /// End shares; the files stay
+    Unshare(With<share::UnshareArgs>),
+    /// Let people have your shares: add, ls, invite, revoke, rm
+    Friend(friend::FriendArgs),
     /// Print the completions of a shell
     Completions(completions::CompletionsArgs),
 }
@@ -161,6 +172,10 @@ impl Command {
             Self::Config(with) | Self::Ls(with) => Some(&with.flags),
             Self::Add(with) => Some(&with.flags),
             Self::Rm(with) => Some(&with.flags),
+            Self::Share(with) => Some(&with.flags),
+            Self::Shares(with) => Some(&with.flags),
+            Self::Unshare(with) => Some(&with.flags),
+            Self::Friend(args) => Some(args.flags()),
             Self::Completions(_) => None,
         }
     }
@@ -221,6 +236,10 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Add(with) => add::run(&with.args, &context, &mut out)?,
         Command::Ls(_) => ls::run(&context, &mut out)?,
         Command::Rm(with) => rm::run(&with.args, &context, &mut out)?,
+        Command::Share(with) => share::run(&with.args, &context, &mut out)?,
+        Command::Shares(_) => share::list(&context, &mut out)?,
+        Command::Unshare(with) => share::end(&with.args, &context, &mut out)?,
+        Command::Friend(args) => friend::run(&args, &context, &mut out)?,
         Command::Completions(args) => completions::run(&args, &mut out)?,
     }
     out.flush()?;

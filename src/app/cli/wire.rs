@@ -67,6 +67,12 @@ struct Refusal {
     error: RefusalText,
 }
 
+/// A refusal of the native API.
+#[derive(Deserialize)]
+struct Problem {
+    detail: String,
+}
+
 /// 7.x answers a text, 8.x an object.
 #[derive(Deserialize)]
 #[serde(untagged)]
@@ -91,8 +97,11 @@ pub(super) fn added(body: &[u8]) -> Option<String> {
     serde_json::from_slice::<Added>(body).ok().map(|added| added.infohash)
 }
 
-/// The sentence in an error answer of either generation.
+/// The sentence in an error answer, be it a problem document or one of Tribler's.
 pub(super) fn refusal(body: &[u8]) -> Option<String> {
+    if let Ok(problem) = serde_json::from_slice::<Problem>(body) {
+        return Some(problem.detail);
+    }
     match serde_json::from_slice::<Refusal>(body).ok()?.error {
         RefusalText::Plain(message) | RefusalText::Object { message } => Some(message),
     }

@@ -15,10 +15,16 @@ use crate::domain::hash::TorrentId;
 use crate::domain::token::Scope;
 use crate::http::Call;
 use crate::http::Reply;
+use crate::http::credentials;
+use crate::http::credentials::Credentials;
+use crate::http::credentials::Form;
 use crate::service::Services;
 use crate::service::access::unix_now_s;
 use crate::service::auth::Denied;
 
+/// Where the token stands (section 1), beside the headers, which came after 3.0.0. Nothing of it is
+/// sent by a browser on its own, so a foreign page cannot make it send a call that is let in.
+const FORMS: [Form; 1] = [Form::Query("token")];
 /// Torrents of a list when nothing is said, and at most.
 const LIMITS: (u32, u32) = (1000, 4000);
 /// Bytes of a JSON body.
@@ -76,13 +82,14 @@ impl Torrust {
     }
 
     fn authorize(&self, call: &Call) -> Result<(), Refusal> {
-        let shown: Vec<&str> = call.query_all("token").collect();
-        let reason = if shown.is_empty() { "unauthorized" } else { "token not valid" };
-        let needed = match call.method().as_str() {
-            "GET" | "HEAD" => Scope::Read,
-            _ => Scope::Tracker,
-        };
-        let denied = match self.services.auth.check(call.peer().ip(), &[], &shown, needed) {
+        let shown = Credentials::of(call, credentials::HEADERS.into_iter().chain(FORMS));
+        // An empty token is shown, and not valid (section 1).
+        let is_shown = !shown.is_empty() || call.query("token").is_some();
+        let reason = if is_shown { "token not valid" } else { "unauthorized" };
+        let needed = if credentials::is_change(call) { Scope::Tracker } else { Scope::Read };
+        let from = call.peer().ip();
+        let checked = self.services.auth.check(from, &shown.in_headers, &shown.others, needed);
+        let denied = match checked {
             Ok(_) => return Ok(()),
             Err(denied) => denied,
         };
