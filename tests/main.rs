@@ -8,6 +8,7 @@
 
 mod common;
 
+mod auth;
 mod bad_input;
 mod cli;
 mod crash;
@@ -19,15 +20,19 @@ mod hostile_paths;
 mod house;
 mod listeners;
 mod lost_files;
+mod native;
 mod power;
 mod restart;
 mod share;
 mod streaming;
 mod tls;
 mod torrust;
+mod torrust_clients;
 mod tracker_crash;
 mod tracker_household;
 mod tracker_http;
 mod tracker_member;
 mod tracker_udp;
 mod tribler;
+mod tribler_rest;
+mod udpt;

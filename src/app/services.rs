@@ -7,6 +7,7 @@ use crate::app::config::ApiLimits;
 use crate::app::config::Config;
 use crate::app::config::FetchPrivate;
 use crate::app::config::TlsConfig;
+use crate::app::config_tracker::TorrustPeers;
 use crate::app::state_dir::StateDir;
 use crate::dialects::SessionFacts;
 use crate::domain::error::Error;
@@ -92,6 +93,7 @@ pub(crate) fn facts(config: &Config) -> SessionFacts {
         upload_limit: config.client.limits.upload_bytes_per_s,
         has_dht: config.client.dht,
         has_pex: config.client.pex,
+        has_torrust_objects: config.tracker.torrust_peers == TorrustPeers::Objects,
     }
 }
 

@@ -36,6 +36,8 @@ pub struct SessionFacts {
     pub has_dht: bool,
     /// Whether peers tell each other of peers.
     pub has_pex: bool,
+    /// Whether Torrust's older API lists peers as objects, as 2.1 to 2.3 did.
+    pub has_torrust_objects: bool,
 }
 
 /// What the server calls for every request, by the role of the listener that it came to.
@@ -44,7 +46,7 @@ pub fn handlers(services: Services, facts: SessionFacts) -> Handlers {
     let friends = services.friends.clone();
     let dialects = Arc::new(Dialects {
         native: Native::new(services.clone()),
-        torrust: Torrust::new(services.clone()),
+        torrust: Torrust::new(services.clone(), facts),
         udpt: Udpt::new(services.clone()),
         tribler: Tribler::new(services, facts),
         swarms,
@@ -96,9 +98,10 @@ impl Dialects {
 fn answer_tracker(swarms: &Swarms, friends: &Friends, call: &TrackerCall<'_>) -> Reply {
     let (client, local) = (call.client().ok(), call.local());
     let (path, query, method) = (call.path(), call.query(), call.method().as_str());
-    read_only(method, || {
-        announce::answer(swarms, &announce::Request { path, query, client, local })
-            .or_else(|| invite::answer(friends, path, method == "HEAD"))
+    read_only(method, || match path {
+        "/health_check" => Some(torrust::health()),
+        _ => announce::answer(swarms, &announce::Request { path, query, client, local })
+            .or_else(|| invite::answer(friends, path, method == "HEAD")),
     })
 }
 

@@ -469,11 +469,13 @@ pub(crate) mod bridge {
         /// The port that peers reach, 0 when not listening.
         fn listen_port(self: &Session) -> Result<u16>;
 
-        /// These four wait for libtorrent's network thread: details only, never lists.
+        /// These five wait for libtorrent's network thread: details only, never lists.
         fn description(self: &Session, token: u64) -> Result<Description>;
         fn peers(self: &Session, token: u64) -> Result<Vec<PeerEntry>>;
         fn trackers(self: &Session, token: u64) -> Result<Vec<TrackerEntry>>;
         fn web_seeds(self: &Session, token: u64) -> Result<Vec<String>>;
+        /// How many connected peers have each piece; empty while it seeds.
+        fn piece_availability(self: &Session, token: u64) -> Result<Vec<u32>>;
 
         /// Begins to stop: no torrent runs, `stopped` goes to the trackers. Does not wait.
         fn abort(self: Pin<&mut Session>) -> Result<()>;

@@ -70,12 +70,16 @@ impl<'a> Credentials<'a> {
 }
 
 /// Whether `call` asks for a change, and is one that a foreign web page might have made a browser
-/// send: it comes from a browser (an origin or a cookie tells) and does not declare one of
+/// send: it comes from a browser and does not declare one of
 /// `content_types`, which a page cannot send to another site unasked (rule W7).
 pub fn may_be_forged(call: &Call, content_types: &[&str]) -> bool {
-    let from_browser = call.header("origin").is_some() || call.header("cookie").is_some();
     let declared = call.header("content-type").unwrap_or_default();
-    is_change(call) && from_browser && !is_declared(declared, content_types)
+    is_change(call) && is_from_browser(call) && !is_declared(declared, content_types)
+}
+
+/// Whether a browser sent `call`, as far as that can be told.
+pub fn is_from_browser(call: &Call) -> bool {
+    call.header("origin").is_some() || call.header("cookie").is_some()
 }
 
 /// Whether `call` asks for a change, by its method (rule W7).

@@ -16,6 +16,7 @@ mod forwarded;
 mod guard;
 mod link;
 mod listener;
+pub mod range;
 mod reply;
 mod reserve;
 #[cfg(test)]

@@ -8,6 +8,7 @@ pub(crate) mod api;
 pub(crate) mod app;
 pub(crate) mod aria2;
 pub(crate) mod bencode;
+pub(crate) mod golden;
 pub(crate) mod http;
 pub(crate) mod machine;
 pub(crate) mod metadata_seeder;
@@ -22,6 +23,7 @@ pub(crate) mod raw_seeder;
 pub(crate) mod raw_udp;
 pub(crate) mod torrents;
 pub(crate) mod torrust;
+pub(crate) mod torrust_clients;
 pub(crate) mod tracker;
 
 use std::time::Duration;

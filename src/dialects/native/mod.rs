@@ -11,11 +11,18 @@ mod auth;
 mod docs;
 mod friends;
 mod friends_wire;
+mod listing;
 mod openapi;
+mod parts;
+mod parts_wire;
 mod problem;
 mod request;
 mod shares;
 mod shares_wire;
+mod swarms;
+mod swarms_wire;
+mod torrents;
+mod torrents_wire;
 mod wire;
 
 use std::future::Future;
@@ -23,6 +30,7 @@ use std::pin::Pin;
 use std::sync::OnceLock;
 
 use crate::dialects::native::docs::Documents;
+use crate::dialects::native::listing::Rows;
 use crate::dialects::native::problem::Kind;
 use crate::dialects::native::problem::Problem;
 use crate::dialects::native::request::Request;
@@ -55,18 +63,27 @@ struct Group {
 }
 
 /// Every subject.
-const GROUPS: &[Group] = &[access::GROUP, shares::GROUP, friends::GROUP, docs::GROUP];
+const GROUPS: &[Group] = &[
+    torrents::GROUP,
+    parts::GROUP,
+    swarms::GROUP,
+    access::GROUP,
+    shares::GROUP,
+    friends::GROUP,
+    docs::GROUP,
+];
 
 /// The dialect over the services.
 pub struct Native {
     services: Services,
     documents: OnceLock<Documents>,
+    rows: Rows,
 }
 
 impl Native {
     /// Over `services`.
     pub fn new(services: Services) -> Self {
-        Self { services, documents: OnceLock::new() }
+        Self { services, documents: OnceLock::new(), rows: Rows::default() }
     }
 
     /// Answers a call below `/v1`.

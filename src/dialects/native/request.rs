@@ -69,12 +69,16 @@ impl<'a> Request<'a> {
 
     /// A JSON body. A body of another type is refused, one that names none is taken for JSON.
     pub(super) async fn json<T: wire::Body>(&mut self) -> Result<T, Problem> {
+        self.json_of(JSON_BYTES_MAX).await
+    }
+
+    /// As [`Request::json`], with a limit of its own: for JSON that holds torrent files.
+    pub(super) async fn json_of<T: wire::Body>(&mut self, limit: usize) -> Result<T, Problem> {
         if !self.is_json() {
-            let message = "send JSON, as Content-Type: application/json";
-            return Err(Problem::new(Kind::UnsupportedMediaType, message));
+            return Err(no_json());
         }
-        let body = self.call.json(JSON_BYTES_MAX).await;
-        wire::parse(&body.map_err(|error| Problem::of_body(error, JSON_BYTES_MAX))?)
+        let body = self.call.json(limit).await;
+        wire::parse(&body.map_err(|error| Problem::of_body(error, limit))?)
     }
 
     /// As [`Request::json`], for routes whose body may be left out.
@@ -85,8 +89,7 @@ impl<'a> Request<'a> {
             return Ok(T::default());
         }
         if !self.is_json() {
-            let message = "send JSON, as Content-Type: application/json";
-            return Err(Problem::new(Kind::UnsupportedMediaType, message));
+            return Err(no_json());
         }
         wire::parse(&body)
     }
@@ -106,6 +109,11 @@ impl<'a> Request<'a> {
     fn is_json(&self) -> bool {
         self.content_type().is_none_or(|kind| kind.eq_ignore_ascii_case("application/json"))
     }
+}
+
+fn no_json() -> Problem {
+    let message = "send JSON, as Content-Type: application/json";
+    Problem::new(Kind::UnsupportedMediaType, message)
 }
 
 /// An info-hash of a swarm: 40 hex digits.

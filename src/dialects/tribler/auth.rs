@@ -18,12 +18,12 @@ const CONTENT_TYPES: [&str; 3] =
     ["application/json", "application/x-bittorrent", "applications/x-bittorrent"];
 
 /// What a call needs. Whoever may only look cannot have links fetched or directories listed.
-fn needed(method: &str, words: &[&str]) -> Scope {
-    match (method, words) {
-        ("GET" | "HEAD" | "OPTIONS", ["torrentinfo" | "files", ..]) => Scope::Client,
-        ("GET" | "HEAD" | "OPTIONS", _) => Scope::Read,
-        (_, ["shutdown" | "settings", ..]) => Scope::Admin,
-        _ => Scope::Client,
+fn needed(call: &Call, words: &[&str]) -> Scope {
+    match (credentials::is_change(call), words) {
+        (false, ["torrentinfo" | "files", ..]) => Scope::Client,
+        (false, _) => Scope::Read,
+        (true, ["shutdown" | "settings", ..]) => Scope::Admin,
+        (true, _) => Scope::Client,
     }
 }
 
@@ -33,7 +33,7 @@ fn needed(method: &str, words: &[&str]) -> Scope {
 /// Runs before anything else, so a refused call has no effect and its body is not read.
 pub(super) fn check(auth: &Auth, call: &Call, words: &[&str]) -> Result<Grant, Refusal> {
     let shown = Credentials::of(call, credentials::HEADERS.into_iter().chain(FORMS));
-    let needed = needed(call.method().as_str(), words);
+    let needed = needed(call, words);
     let checked = auth.check(call.peer().ip(), &shown.in_headers, &shown.others, needed);
     let grant = checked.map_err(|denied| match denied {
         Denied::Unauthorized => Refusal::handled(401, "Unauthorized access"),

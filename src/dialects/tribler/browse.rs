@@ -47,11 +47,8 @@ impl Tribler {
             }
             _ => Refusal::from(error),
         })?;
-        let paths = files.iter().map(|file| BrowsedEntry {
-            name: &file.name,
-            path: &file.path,
-            dir: None,
-        });
+        let paths =
+            files.iter().map(|file| BrowsedEntry { name: &file.name, path: &file.path, dir: None });
         Ok(json_reply(json::text(&ListedFiles { paths: paths.collect() })))
     }
 }

@@ -118,7 +118,8 @@ mod tests {
     #[test]
     fn a_torrent_reads_as_python_writes_it() {
         let file = "d8:announce9:udp://ü/\n4:infod6:lengthi5e4:name2:ab6:pieces4:".to_owned();
-        let file = [file.replace("9:udp://ü/\n", "10:udp://ü/\n").as_bytes(), b"\xff\x00\"z", b"ee"];
+        let file = file.replace("9:udp://ü/\n", "10:udp://ü/\n");
+        let file = [file.as_bytes(), b"\xff\x00\"z", b"ee"];
         let expected = "{\"announce\": \"udp://ü/\\n\", \"info\": {\"length\": 5, \
                         \"name\": \"ab\", \"pieces\": \"ÿ\\u0000\\\"z\"}}";
         assert_eq!(json_of(&file.concat()).unwrap(), expected);

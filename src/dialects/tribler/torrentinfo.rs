@@ -20,6 +20,9 @@ use crate::http::Call;
 use crate::http::Reply;
 use crate::service::adding::Source;
 
+/// All that the original says of a link that it does not know.
+const INVALID: &str = "invalid uri";
+
 /// What is asked about a link.
 struct Wish {
     uri: String,
@@ -68,6 +71,7 @@ impl Tribler {
         let source = self.services.fetch.torrent(&wish.uri).await;
         let source = source.map_err(|error| match error.kind() {
             ErrorKind::NotFound => Refusal::bad(error.public_message()),
+            ErrorKind::Invalid if error.message().starts_with(INVALID) => Refusal::bad(INVALID),
             _ => Refusal::from(error),
         })?;
         if wish.skips_magnet && matches!(source, Source::Magnet(_)) {
@@ -86,9 +90,8 @@ impl Tribler {
             }
         })?;
         let inspected = inspected.ok_or_else(|| Refusal::handled(500, "metainfo error"))?;
-        let files = details::named_files(&inspected.metadata).map(|(index, name, size)| {
-            TorrentInfoFile { index, name, size }
-        });
+        let files = details::named_files(&inspected.metadata)
+            .map(|(index, name, size)| TorrentInfoFile { index, name, size });
         let body = TorrentInfo {
             metainfo: metainfo::hex_of_json(&inspected.file)
                 .ok_or_else(|| Refusal::handled(500, "metainfo error"))?,

@@ -15,9 +15,14 @@ use crate::domain::token::Scope;
 use crate::http::BodyError;
 use crate::http::Call;
 use crate::http::Reply;
+use crate::http::credentials;
+use crate::http::credentials::Credentials;
+use crate::http::credentials::Form;
 use crate::service::Services;
 use crate::service::auth::Denied;
 
+/// Where the token stands (section 2), beside the headers that every API here takes.
+const FORMS: [Form; 1] = [Form::Query("token")];
 /// Torrents of a list when nothing is said, and at most.
 const LIMITS: (u32, u32) = (1000, 4000);
 /// Bytes of a body.
@@ -65,12 +70,10 @@ impl Udpt {
     }
 
     fn authorize(&self, call: &Call) -> Result<(), Refusal> {
-        let shown: Vec<&str> = call.query_all("token").collect();
-        let needed = match call.method().as_str() {
-            "POST" | "DELETE" => Scope::Tracker,
-            _ => Scope::Read,
-        };
-        match self.services.auth.check(call.peer().ip(), &[], &shown, needed) {
+        let shown = Credentials::of(call, credentials::HEADERS.into_iter().chain(FORMS));
+        let needed = if credentials::is_change(call) { Scope::Tracker } else { Scope::Read };
+        let from = call.peer().ip();
+        match self.services.auth.check(from, &shown.in_headers, &shown.others, needed) {
             Ok(_) => Ok(()),
             Err(Denied::TooMany { retry_after_s }) => Err(Refusal::too_many(retry_after_s)),
             Err(Denied::Unauthorized | Denied::Forbidden { .. }) => Err(Refusal::access_denied()),
@@ -137,7 +140,7 @@ async fn wish(call: &mut Call) -> Result<bool, Refusal> {
         return Err(Refusal::too_large());
     }
     let kind = call.header("content-type").map(is_json);
-    let from_browser = call.header("origin").is_some() || call.header("cookie").is_some();
+    let from_browser = credentials::is_from_browser(call);
     // A page may send a body of no type, or an empty one of a plain type, unasked (rule W7).
     let is_fine = match kind {
         Some(is_json) => is_json || (length == 0 && !from_browser),

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::domain::remote_tracker::RemoteTracker;
 use crate::domain::torrent::Stage;
 use crate::domain::torrent::State;
 use crate::domain::torrent::Torrent;
@@ -108,9 +109,10 @@ pub(super) const TEXTS: &[(&str, TextOf)] = &[
     ("session", |t, _| Some(Cow::Borrowed(&t.session))),
     ("state", |t, _| Some(Cow::Borrowed(t.state().name()))),
     ("tracker", |t, _| {
-        // All of them as one text, so that `contains` finds any.
-        let urls: Vec<&str> = t.trackers.iter().map(|tracker| tracker.url.as_str()).collect();
-        Some(Cow::Owned(urls.join(" ")))
+        // All of them as one text, so that `contains` finds any. Only the hosts: what follows may
+        // be a passkey, which nobody may find out by guessing.
+        let hosts: Vec<&str> = t.trackers.iter().map(RemoteTracker::host).collect();
+        Some(Cow::Owned(hosts.join(" ")))
     }),
 ];
 

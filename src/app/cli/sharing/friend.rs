@@ -121,7 +121,7 @@ fn add(
 ) -> Result<(), Failure> {
     let shares = (!args.shares.is_empty()).then_some(&args.shares[..]);
     let body = wire::friend_body(&args.name, seconds(args.days), shares);
-    let answer = client.post("/v1/friends", &body)?;
+    let answer = client.post(&["friends"], body.as_bytes())?;
     if context.is_json {
         return Ok(writeln!(out, "{}", wire::pretty(&answer))?);
     }
@@ -130,7 +130,7 @@ fn add(
 }
 
 fn list(client: &Client, context: &Context, out: &mut impl Write) -> Result<(), Failure> {
-    let answer = client.get("/v1/friends")?;
+    let answer = client.get(&["friends"], &[])?;
     if context.is_json {
         return Ok(writeln!(out, "{}", wire::pretty(&answer))?);
     }
@@ -164,12 +164,11 @@ fn invite(
     context: &Context,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
-    let name = wire::escaped(&args.name);
     let body = wire::invite_body(&args.share, seconds(args.days), args.uses);
-    let answer = client.post(&format!("/v1/friends/{name}/invites"), &body)?;
+    let answer = client.post(&["friends", &args.name, "invites"], body.as_bytes())?;
     let invitation = wire::invitation(&answer).ok_or_else(|| client.strange())?;
     if let Some(path) = &args.torrent {
-        let file = client.get(&format!("/v1/friends/{name}/torrents/{}", invitation.share))?;
+        let file = client.get(&["friends", &args.name, "torrents", &invitation.share], &[])?;
         std::fs::write(path, file).map_err(|error| {
             let path = path.display();
             Failure::new(Exit::Error, format!("cannot write `{path}`: {error}"))
@@ -206,7 +205,7 @@ fn revoke(
     out: &mut impl Write,
 ) -> Result<(), Failure> {
     for name in &args.names {
-        client.post(&format!("/v1/friends/{}/revoke", wire::escaped(name)), "{}")?;
+        client.post(&["friends", name, "revoke"], b"{}")?;
         if !context.is_json {
             writeln!(out, "revoked {}", logging::escape(name))?;
         }
@@ -221,7 +220,7 @@ fn remove(
     out: &mut impl Write,
 ) -> Result<(), Failure> {
     for name in &args.names {
-        client.delete(&format!("/v1/friends/{}", wire::escaped(name)))?;
+        client.delete(&["friends", name])?;
         if !context.is_json {
             writeln!(out, "removed {}", logging::escape(name))?;
         }

@@ -79,10 +79,10 @@ pub(in crate::app::cli) fn run(
     let path = absolute(&args.path)?;
     let client = Client::find(context)?;
     let is_interrupted = watch_for_interrupt();
-    let answer = client.post("/v1/shares", &wire::share_body(&path, args))?;
+    let answer = client.post(&["shares"], wire::share_body(&path, args).as_bytes())?;
     let begun = wire::job(&answer).ok_or_else(|| client.strange())?;
     let hash = wait(&client, &begun, &is_interrupted)?;
-    let answer = client.get(&format!("/v1/shares/{hash}"))?;
+    let answer = client.get(&["shares", &hash], &[])?;
     if context.is_json {
         return Ok(writeln!(out, "{}", wire::pretty(&answer))?);
     }
@@ -153,11 +153,12 @@ fn watch_for_interrupt() -> Arc<AtomicBool> {
 
 /// Waits until the share is made; returns its info-hash.
 fn wait(client: &Client, begun: &Job, is_interrupted: &AtomicBool) -> Result<String, Failure> {
-    let place = format!("/v1/shares/jobs/{}", begun.number);
+    let number = begun.number.to_string();
+    let place = ["shares", "jobs", &number];
     let (mut errors, is_terminal) = (io::stderr(), io::stderr().is_terminal());
     let mut is_cancelled = false;
     loop {
-        let job = wire::job(&client.get(&place)?).ok_or_else(|| client.strange())?;
+        let job = wire::job(&client.get(&place, &[])?).ok_or_else(|| client.strange())?;
         if is_terminal {
             let _ = write!(errors, "\r\x1b[K{}", bar(&job));
             let _ = errors.flush();
@@ -209,7 +210,7 @@ fn show(share: &ShareRow, out: &mut impl Write) -> io::Result<()> {
 /// Lists the shares.
 pub(in crate::app::cli) fn list(context: &Context, out: &mut impl Write) -> Result<(), Failure> {
     let client = Client::find(context)?;
-    let answer = client.get("/v1/shares")?;
+    let answer = client.get(&["shares"], &[])?;
     if context.is_json {
         return Ok(writeln!(out, "{}", wire::pretty(&answer))?);
     }
@@ -242,9 +243,9 @@ pub(in crate::app::cli) fn end(
 ) -> Result<(), Failure> {
     let client = Client::find(context)?;
     for share in &args.shares {
-        let place = format!("/v1/shares/{}", wire::escaped(share));
-        let ended = wire::share(&client.get(&place)?).ok_or_else(|| client.strange())?;
-        client.delete(&format!("/v1/shares/{}", ended.info_hash))?;
+        let answer = client.get(&["shares", share], &[])?;
+        let ended = wire::share(&answer).ok_or_else(|| client.strange())?;
+        client.delete(&["shares", &ended.info_hash])?;
         if !context.is_json {
             writeln!(out, "unshared {} {}", ended.info_hash, logging::escape(&ended.name))?;
         }

@@ -1,12 +1,10 @@
 //! The JSON of shares and friends between the command line and the server.
 
-use percent_encoding::NON_ALPHANUMERIC;
-use percent_encoding::utf8_percent_encode;
 use serde::Deserialize;
 use serde_json::json;
 
+use crate::app::cli::native_wire::shown_json;
 use crate::app::cli::sharing::share::ShareArgs;
-use crate::app::cli::wire::listing_json;
 
 /// A share in the making.
 #[derive(Debug, Default, Deserialize)]
@@ -62,11 +60,6 @@ pub(super) struct Invitation {
     pub(super) magnet: String,
 }
 
-/// A name as a part of a path.
-pub(super) fn escaped(name: &str) -> String {
-    utf8_percent_encode(name, NON_ALPHANUMERIC).to_string()
-}
-
 /// The body of `POST /v1/shares`.
 pub(super) fn share_body(path: &str, args: &ShareArgs) -> String {
     json!({
@@ -119,5 +112,5 @@ pub(super) fn invitation(body: &[u8]) -> Option<Invitation> {
 
 /// An answer of the server as it is, for people and programs.
 pub(super) fn pretty(body: &[u8]) -> String {
-    listing_json(body).unwrap_or_default()
+    shown_json(body).unwrap_or_default()
 }
