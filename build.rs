@@ -19,6 +19,7 @@ const SOURCES: &[&str] = &[
     "disk/resume",
     "disk/storage",
     "disk/workers",
+    "gate",
     "guard",
     "hashing",
     "names",

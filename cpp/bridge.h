@@ -28,9 +28,11 @@ struct Batch;
 struct AuthorRequest;
 struct Waker;
 struct Progress;
+struct Gate;
 enum class Flag : std::uint8_t;
 enum class QueueMove : std::uint8_t;
 enum class MoveMode : std::uint8_t;
+enum class Verdict : std::uint8_t;
 
 // Parsed add parameters.
 class AddParams {
@@ -94,6 +96,7 @@ public:
     void add_web_seed(std::uint64_t token, rust::Str url);
     void remove_web_seed(std::uint64_t token, rust::Str url);
     void connect_peer(std::uint64_t token, rust::Str ip, std::uint16_t port);
+    void judge_again(std::uint64_t token);
     void save_resume(std::uint64_t token, bool with_metadata, bool only_if_modified);
     void pause_session();
     void resume_session();
@@ -119,7 +122,8 @@ public:
 };
 
 std::unique_ptr<Session> new_session(rust::Slice<Setting const> settings,
-                                     SessionOptions const& options, rust::Box<Waker> waker);
+                                     SessionOptions const& options, rust::Box<Waker> waker,
+                                     rust::Box<Gate> gate);
 rust::String libtorrent_version();
 rust::String libtorrent_revision();
 rust::String boost_version();

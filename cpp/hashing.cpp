@@ -9,6 +9,7 @@
 #include <exception>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <stdexcept>
 #include <system_error>
 #include <thread>
@@ -26,7 +27,9 @@ namespace {
 
 constexpr int block_bytes = 16 << 10;
 // What is read at once: it is hashed while it is still in the processor's own cache.
-constexpr int chunk_bytes = 256 << 10;
+constexpr int chunk_bytes = 128 << 10;
+// The system copies to the beginning of a page several times as fast as to elsewhere.
+constexpr std::size_t page_bytes = 4096;
 constexpr std::uint32_t threads_max = 64;
 
 // An open file; closed at the end of its scope.
@@ -119,7 +122,12 @@ public:
     {
         try {
             Reader reader(files_, parent_);
-            std::vector<char> buffer(std::size_t(std::min(files_.piece_length(), chunk_bytes)));
+            auto const size = std::size_t(std::min(files_.piece_length(), chunk_bytes));
+            std::vector<char> room(size + page_bytes);
+            void* begin = room.data();
+            auto left = room.size();
+            if (std::align(page_bytes, size, begin, left) == nullptr) throw std::bad_alloc();
+            lt::span<char> const buffer(static_cast<char*>(begin), std::ptrdiff_t(size));
             for (int next = next_++; next < files_.num_pieces() && !is_over_; next = next_++) {
                 hash_piece(lt::piece_index_t(next), reader, buffer);
             }
@@ -135,7 +143,7 @@ public:
     }
 
 private:
-    void hash_piece(lt::piece_index_t piece, Reader& reader, std::vector<char>& buffer)
+    void hash_piece(lt::piece_index_t piece, Reader& reader, lt::span<char> buffer)
     {
         auto const has_v2 = !torrent_.is_v1_only()
             && !files_.pad_file_at(files_.file_index_at_piece(piece));
@@ -145,7 +153,7 @@ private:
         std::vector<lt::sha256_hash> leaves;
         for (int start = 0; start < files_.piece_size(piece);) {
             auto const size = std::min(int(buffer.size()), files_.piece_size(piece) - start);
-            lt::span<char> const bytes(buffer.data(), size);
+            auto const bytes = buffer.first(size);
             reader.read(piece, start, bytes);
             if (!torrent_.is_v2_only()) v1.update(bytes);
             auto const part = std::min(size, left_v2);

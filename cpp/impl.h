@@ -11,6 +11,7 @@
 #include <libtorrent/torrent_handle.hpp>
 
 #include "cove/src/engine/ffi.rs.h"
+#include "gate.h"
 #include "guard.h"
 
 namespace cove {
@@ -22,12 +23,15 @@ struct AddParams::Impl {
 struct Session::Impl {
     // Declared first, so destroyed last: libtorrent's thread may call it until the session ends.
     std::optional<rust::Box<Waker>> waker;
+    std::optional<rust::Box<Gate>> gate;
     std::unique_ptr<lt::session> session;
     // Holds the session's end after abort(); its destructor joins the network thread.
     lt::session_proxy ending;
     std::unordered_map<std::uint64_t, lt::torrent_handle> handles;
     // Why metadata from peers was refused.
     std::shared_ptr<Refusals> refusals;
+    // Where members of torrents come in.
+    std::shared_ptr<Doors> doors;
 
     // Throws for a token that is not, or no longer, there.
     lt::torrent_handle const& handle(std::uint64_t token) const;

@@ -96,13 +96,14 @@ lt::settings_pack pack_of(rust::Slice<Setting const> settings)
 }
 
 lt::session_params params_of(rust::Slice<Setting const> settings, SessionOptions const& options,
-                             std::shared_ptr<Refusals> refusals)
+                             Session::Impl const& impl)
 {
     auto pack = pack_of(settings);
     limit_receive_window(pack);
     pack.set_int(lt::settings_pack::alert_mask, int(std::uint32_t(wanted_alerts())));
     std::vector<std::shared_ptr<lt::plugin>> plugins;
-    plugins.push_back(make_guard(std::move(refusals), options.limits));
+    plugins.push_back(make_guard(impl.refusals, options.limits));
+    plugins.push_back(make_gate(**impl.gate, impl.doors));
     if (!options.utp_to_lan) plugins.push_back(make_utp_policy());
     lt::session_params params(std::move(pack), {});
     params.extensions = std::move(plugins);
@@ -155,14 +156,17 @@ lt::session& Session::Impl::live() const
 }
 
 std::unique_ptr<Session> new_session(rust::Slice<Setting const> settings,
-                                     SessionOptions const& options, rust::Box<Waker> waker)
+                                     SessionOptions const& options, rust::Box<Waker> waker,
+                                     rust::Box<Gate> gate)
 {
     name_files_in_utf8();
     share_heaps();
     auto impl = std::make_unique<Session::Impl>();
     impl->waker.emplace(std::move(waker));
+    impl->gate.emplace(std::move(gate));
     impl->refusals = std::make_shared<Refusals>();
-    impl->session = std::make_unique<lt::session>(params_of(settings, options, impl->refusals));
+    impl->doors = std::make_shared<Doors>();
+    impl->session = std::make_unique<lt::session>(params_of(settings, options, *impl));
     add_peer_extensions(*impl->session);
     Waker const* const bell = &**impl->waker;
     impl->session->set_alert_notify([bell] { bell->wake(); });

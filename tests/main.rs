@@ -24,6 +24,7 @@ mod native;
 mod porla;
 mod power;
 mod restart;
+mod share;
 mod streaming;
 mod tls;
 mod torrust;

@@ -11,6 +11,7 @@ mod config_tracker;
 pub mod logging;
 pub mod serve;
 mod services;
+mod sharing;
 pub mod state_dir;
 mod tracker;
 

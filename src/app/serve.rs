@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::Signal;
@@ -17,6 +18,8 @@ use crate::app::config::Config;
 use crate::app::config::Loaded;
 use crate::app::services;
 use crate::app::services::Doors;
+use crate::app::sharing;
+use crate::app::sharing::Sharing;
 use crate::app::state_dir;
 use crate::app::state_dir::Addresses;
 use crate::app::state_dir::StateDir;
@@ -31,11 +34,14 @@ use crate::http::Role;
 use crate::http::Server;
 use crate::service::Services;
 use crate::service::access::Access;
+use crate::service::authoring::Authoring;
 use crate::service::keeper;
 use crate::service::lifecycle::Lifecycle;
 use crate::service::loading::Loader;
+use crate::service::members::Members;
 use crate::service::mending;
 use crate::service::paths::Roots;
+use crate::service::reach::Reach;
 use crate::service::swarms::Swarms;
 use crate::service::torrents::Torrents;
 use crate::service::watching;
@@ -128,11 +134,12 @@ async fn start(loaded: &Loaded) -> Result<Running, Failure> {
     state_dir::set_payload_umask(config.client.umask_bits().unwrap_or(0o022));
     services::make_download_dir(config)?;
     let (records, waiting) = mpsc::channel(keeper::RECORDS_WAITING_MAX);
-    let engine = start_engine(config, records)?;
-    let keeper = tokio::spawn(keeper::run(opened.store.clone(), waiting));
     let store = opened.store.clone();
     let doors = services::doors(config, &store, &first_token).await?;
     let swarms = tracker::load(&config.tracker, &store).await?;
+    let sharing = sharing::load(&swarms, &opened).await?;
+    let engine = start_engine(config, records, sharing.members.clone())?;
+    let keeper = tokio::spawn(keeper::run(store.clone(), waiting));
     let addresses = Addresses {
         url: state_dir::local_url(config.api.tls.scheme(), &server.addresses(Role::Api))
             .unwrap_or_default(),
@@ -141,9 +148,15 @@ async fn start(loaded: &Loaded) -> Result<Running, Failure> {
         tracker_udp: udp.addresses().to_vec(),
     };
     let configured = (&config.tracker, &config.client.listen[..]);
-    let (http_ports, parts) = (&addresses.tracker_http, (&swarms, &engine, &store));
-    let tracker = tracker::start(configured, udp, http_ports, parts.0, parts.1, parts.2)?;
-    let handle = load(loaded, doors, &engine, opened, swarms);
+    let parts = tracker::Parts {
+        tracker: swarms.clone(),
+        members: sharing.members.clone(),
+        engine: engine.clone(),
+        store: store.clone(),
+    };
+    let tracker = tracker::start(configured, udp, &addresses.tracker_http, parts)?;
+    let reach = sharing::reach(&config.tracker, &addresses, swarms.clone());
+    let handle = load(loaded, doors, &engine, opened, (swarms, sharing, reach));
     let lifecycle = handle.lifecycle.clone();
     let (stop_http, stop) = watch::channel(false);
     let http = tokio::spawn(server.run(dialects::handlers(handle, services::facts(config)), stop));
@@ -182,10 +195,12 @@ fn open_store(state: &StateDir) -> Result<Opened, Failure> {
 fn start_engine(
     config: &Config,
     records: mpsc::Sender<crate::engine::Saved>,
+    members: Members,
 ) -> Result<Engine, Failure> {
     let engine = EngineConfig {
         sessions: vec![client_settings::default_session(&config.client)],
         resume_interval: Duration::from_secs(u64::from(config.client.resume_interval_s)),
+        judge: Arc::new(move |torrent, remote, local| members.judge(torrent, remote, local)),
     };
     Engine::start(engine, records).map_err(|error| match error.kind() {
         ErrorKind::Invalid => Failure(Exit::Usage, error.to_string()),
@@ -199,7 +214,7 @@ fn load(
     doors: Doors,
     engine: &Engine,
     opened: Opened,
-    tracker: Tracker,
+    (tracker, sharing, reach): (Tracker, Sharing, Reach),
 ) -> Services {
     let config = &loaded.config;
     let roots = Roots::new(config.client.roots.clone(), loaded.forbidden_paths());
@@ -211,9 +226,11 @@ fn load(
         &config.client.download_dir,
         torrents_in(&stored, &bad),
     );
+    let (authoring, known) = (Authoring::new(roots.clone()), (store.clone(), tracker.clone()));
+    let sharing = sharing.start(authoring, torrents.clone(), engine, known, reach);
     let swarms = (Swarms::new(tracker.clone()), Access::new(store.clone(), tracker));
-    let services =
-        services::services(config, doors, (engine, &store), &roots, torrents.clone(), swarms);
+    let own = (torrents.clone(), swarms, sharing);
+    let services = services::services(config, doors, (engine, &store), &roots, own);
     tokio::spawn(watching::run(torrents.clone(), engine.events()));
     tokio::spawn(mending::run(torrents.clone(), engine.events()));
     let loader = Loader { engine: engine.clone(), store, roots, torrents };

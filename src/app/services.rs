@@ -29,11 +29,14 @@ use crate::service::fetch::Fetch;
 use crate::service::fetch::FetchConfig;
 use crate::service::fetch::PrivateAccess;
 use crate::service::files::Files;
+use crate::service::friends::Friends;
 use crate::service::kv::Kv;
 use crate::service::lifecycle::Lifecycle;
 use crate::service::paths::Roots;
 use crate::service::presets::Presets;
 use crate::service::sessions::Sessions;
+use crate::service::share_jobs::ShareJobs;
+use crate::service::shares::Shares;
 use crate::service::swarms::Swarms;
 use crate::service::token_file;
 use crate::service::tokens::FirstToken;
@@ -53,8 +56,11 @@ pub(crate) fn services(
     doors: Doors,
     (engine, store): (&Engine, &Store),
     roots: &Roots,
-    torrents: Torrents,
-    (swarms, access): (Swarms, Access),
+    (torrents, (swarms, access), (authoring, shares, friends)): (
+        Torrents,
+        (Swarms, Access),
+        (Authoring, Shares, Friends),
+    ),
 ) -> Services {
     let fetch = Fetch::new(FetchConfig {
         private: private_access(&config.client.fetch_private),
@@ -62,6 +68,7 @@ pub(crate) fn services(
         bytes_max: config.api.limits.max_torrent_bytes,
         timeout: FETCH_LIMIT,
     });
+    let share_jobs = ShareJobs::new(shares.clone());
     let files = Files::new(engine.clone(), torrents.clone(), roots.clone());
     let (kv, labels) = (Kv::new(store.clone()), torrents.labels().clone());
     let presets = Presets::new(config_presets::presets(&config.presets));
@@ -79,11 +86,14 @@ pub(crate) fn services(
         labels,
         presets,
         sessions,
-        authoring: Authoring::new(roots.clone()),
         auth,
         tokens,
         users,
         lifecycle,
+        authoring,
+        shares,
+        share_jobs,
+        friends,
     }
 }
 

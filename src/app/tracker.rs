@@ -12,7 +12,9 @@ use crate::domain::access::Mode;
 use crate::domain::error::Error;
 use crate::domain::error::Result;
 use crate::engine::Engine;
+use crate::service::friends;
 use crate::service::history;
+use crate::service::members::Members;
 use crate::service::membership;
 use crate::service::membership::OwnUrls;
 use crate::service::upkeep;
@@ -76,35 +78,47 @@ pub(crate) struct Running {
     listening: Vec<JoinHandle<()>>,
 }
 
+/// What the tracker works with.
+pub(crate) struct Parts {
+    pub(crate) tracker: Tracker,
+    pub(crate) members: Members,
+    pub(crate) engine: Engine,
+    pub(crate) store: Store,
+}
+
 /// Starts answering over UDP, and the tasks.
 pub(crate) fn start(
     (config, listen): (&TrackerConfig, &[SocketAddr]),
     udp: UdpSockets,
     http: &[SocketAddr],
-    tracker: &Tracker,
-    engine: &Engine,
-    store: &Store,
+    parts: Parts,
 ) -> Result<Running> {
-    let ports = udp.addresses().iter().chain(http).map(SocketAddr::port).collect();
+    let Parts { tracker, members, engine, store } = parts;
+    let ports = match config.own_client {
+        true => udp.addresses().iter().chain(http).map(SocketAddr::port).collect(),
+        false => Vec::new(),
+    };
     let names = config.names.iter().cloned();
     let external = config.external_ip.iter().map(ToString::to_string);
     let has_v6 = listen.iter().any(SocketAddr::is_ipv6);
     let own = OwnUrls { ports, names: names.chain(external).collect(), has_v6 };
     let udp = udp
-        .serve(tracker)
+        .serve(&tracker)
         .map_err(|error| Error::internal(format!("cannot start the UDP tracker: {error}")))?;
     let (stop, told) = watch::channel(false);
     let mut tasks = vec![
         tokio::spawn(upkeep::sweep(tracker.clone(), told.clone())),
         tokio::spawn(upkeep::keep_completed(tracker.clone(), store.clone(), told.clone())),
-        tokio::spawn(history::record(tracker.clone(), store.clone(), told.clone())),
+        tokio::spawn(history::record(tracker.clone(), store, told.clone())),
     ];
-    let mut listening =
-        vec![tokio::spawn(membership::learn_external(engine.clone(), tracker.clone()))];
-    if config.own_client {
-        tasks.push(tokio::spawn(membership::join(engine.clone(), tracker.clone(), own, told)));
-        listening.push(tokio::spawn(membership::introduce(engine.clone(), tracker.clone())));
-    }
+    let closed = (engine.clone(), members.clone());
+    tasks.push(tokio::spawn(friends::keep_out(closed.0, closed.1, told.clone())));
+    let both = (tracker.clone(), members);
+    tasks.push(tokio::spawn(membership::join(engine.clone(), both, own, told)));
+    let listening = vec![
+        tokio::spawn(membership::learn_external(engine.clone(), tracker.clone())),
+        tokio::spawn(membership::introduce(engine, tracker)),
+    ];
     Ok(Running { udp, stop, tasks, listening })
 }
 

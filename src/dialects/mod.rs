@@ -4,6 +4,7 @@
 //! decides anything that another one would decide too.
 
 pub mod announce;
+pub mod invite;
 pub mod native;
 pub mod porla;
 pub mod torrust;
@@ -23,6 +24,7 @@ use crate::http::Handlers;
 use crate::http::Reply;
 use crate::http::TrackerCall;
 use crate::service::Services;
+use crate::service::friends::Friends;
 use crate::service::swarms::Swarms;
 
 /// What the configuration says about the session that some API repeats.
@@ -43,6 +45,7 @@ pub struct SessionFacts {
 /// What the server calls for every request, by the role of the listener that it came to.
 pub fn handlers(services: Services, facts: SessionFacts) -> Handlers {
     let (swarms, for_tracker) = (services.swarms.clone(), services.swarms.clone());
+    let friends = services.friends.clone();
     let dialects = Arc::new(Dialects {
         native: Native::new(services.clone()),
         porla: Porla::new(services.clone()),
@@ -57,7 +60,7 @@ pub fn handlers(services: Services, facts: SessionFacts) -> Handlers {
     };
     Handlers {
         api: Arc::new(api),
-        tracker: Arc::new(move |call| answer_tracker(&for_tracker, call)),
+        tracker: Arc::new(move |call| answer_tracker(&for_tracker, &friends, call)),
     }
 }
 
@@ -97,13 +100,14 @@ impl Dialects {
     }
 }
 
-/// The tracker's listeners serve this and nothing else.
-fn answer_tracker(swarms: &Swarms, call: &TrackerCall<'_>) -> Reply {
+/// The tracker's listeners serve this, the pages of invitations, and nothing else.
+fn answer_tracker(swarms: &Swarms, friends: &Friends, call: &TrackerCall<'_>) -> Reply {
     let (client, local) = (call.client().ok(), call.local());
-    let (path, query) = (call.path(), call.query());
-    read_only(call.method().as_str(), || match path {
+    let (path, query, method) = (call.path(), call.query(), call.method().as_str());
+    read_only(method, || match path {
         "/health_check" => Some(torrust::health()),
-        _ => announce::answer(swarms, &announce::Request { path, query, client, local }),
+        _ => announce::answer(swarms, &announce::Request { path, query, client, local })
+            .or_else(|| invite::answer(friends, path, method == "HEAD")),
     })
 }
 

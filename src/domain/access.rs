@@ -98,6 +98,17 @@ impl FromStr for AccessKey {
     }
 }
 
+/// Whether a connection to one of our torrents may stay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// The torrent is for everybody.
+    Open,
+    /// It is for members, and this is one.
+    Member,
+    /// It is for members, and this is none.
+    Stranger,
+}
+
 /// A key with its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyRecord {

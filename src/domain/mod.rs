@@ -13,6 +13,7 @@ pub mod metadata;
 pub mod network;
 pub mod peer;
 pub mod remote_tracker;
+pub mod share;
 pub mod stats;
 pub mod swarm;
 pub mod token;

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::ops::Add;
 use std::ops::Sub;
 
+use crate::domain::access::AccessKey;
 use crate::domain::hash::TorrentId;
 
 /// Most IPv4 peers in one answer: keeps a datagram under 508 bytes, which every path carries.
@@ -194,6 +195,8 @@ pub struct SwarmPeer {
     pub is_seeder: bool,
     /// The client inside this process.
     pub is_own: bool,
+    /// The key that it announced with, if that still lets in. A secret (rule W11).
+    pub key: Option<AccessKey>,
 }
 
 /// A swarm in a list.

@@ -43,6 +43,8 @@ use crate::engine::prepared;
 use crate::engine::prepared::Prepared;
 use crate::engine::prepared::refused;
 use crate::engine::settings::PreparedSession;
+use crate::engine::waker::Gate;
+use crate::engine::waker::Judge;
 use crate::engine::waker::Waker;
 
 /// How often changed statuses are asked for.
@@ -102,6 +104,7 @@ pub(crate) struct Actor {
 }
 
 impl Actor {
+    #[expect(clippy::too_many_arguments, reason = "the ends of every channel, handed over once")]
     pub(crate) fn new(
         sessions: &[PreparedSession],
         queue: SyncSender<Message>,
@@ -110,6 +113,7 @@ impl Actor {
         listening: watch::Sender<Option<u16>>,
         saved: mpsc::Sender<Saved>,
         resume_interval: Duration,
+        judge: &Judge,
     ) -> Result<Self> {
         let wake_pending = Arc::new(AtomicBool::new(false));
         let start = |config: &PreparedSession| {
@@ -120,7 +124,8 @@ impl Actor {
                 cove_disk: config.cove_disk,
                 utp_to_lan: config.utp_to_lan,
             };
-            let session = bridge::new_session(&config.settings, &options, waker);
+            let gate = Box::new(Gate::new(Arc::clone(judge)));
+            let session = bridge::new_session(&config.settings, &options, waker, gate);
             let slot = |session| Slot {
                 name: config.name.clone(),
                 session,

@@ -312,6 +312,15 @@ impl Engine {
         self.run(id, move |session, token| session.connect_peer(token, &ip, peer.port())).await
     }
 
+    /// Judges the connected members of a torrent again, in the next turn of the network's loop;
+    /// those that are none any more are disconnected.
+    ///
+    /// # Errors
+    /// `NotFound`; Busy.
+    pub async fn judge_again(&self, id: TorrentId) -> Result<()> {
+        self.run(id, |session, token| session.judge_again(token)).await
+    }
+
     /// Takes a torrent out; its files stay. Answered when libtorrent let go of it.
     ///
     /// # Errors

@@ -8,6 +8,7 @@
 #![allow(clippy::all, unreachable_pub, reason = "generated code")]
 #![allow(dead_code, reason = "the bridge is complete, and tested, before everything is called")]
 
+use crate::engine::waker::Gate;
 use crate::engine::waker::Progress;
 use crate::engine::waker::Waker;
 
@@ -143,6 +144,14 @@ pub(crate) mod bridge {
         Replace,
         FailIfExists,
         KeepExisting,
+    }
+
+    /// What becomes of a connection; see `domain::access::Admission`.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    enum Verdict {
+        Open,
+        Member,
+        Stranger,
     }
 
     /// Rate and connection limits of one torrent: bytes/s (0 = none), counts (-1 = none, 0 = as
@@ -350,6 +359,11 @@ pub(crate) mod bridge {
         /// Called on libtorrent's network thread: wakes the engine, never blocks, never panics.
         fn wake(self: &Waker);
 
+        type Gate;
+        /// Called on libtorrent's network thread for each connection, with addresses in IPv6 form:
+        /// never waits, never panics.
+        fn judge(self: &Gate, torrent: &[u8; 20], remote: &[u8; 16], local: &[u8; 16]) -> Verdict;
+
         type Progress;
         /// Called after each hashed piece; false stops the work with an error "cancelled".
         fn report(self: &Progress, done: u32, total: u32) -> bool;
@@ -396,6 +410,7 @@ pub(crate) mod bridge {
             settings: &[Setting],
             options: &SessionOptions,
             waker: Box<Waker>,
+            gate: Box<Gate>,
         ) -> Result<UniquePtr<Session>>;
         /// libtorrent's version, such as `2.0.8.0`.
         fn libtorrent_version() -> Result<String>;
@@ -450,6 +465,8 @@ pub(crate) mod bridge {
         fn add_web_seed(self: Pin<&mut Session>, token: u64, url: &str) -> Result<()>;
         fn remove_web_seed(self: Pin<&mut Session>, token: u64, url: &str) -> Result<()>;
         fn connect_peer(self: Pin<&mut Session>, token: u64, ip: &str, port: u16) -> Result<()>;
+        /// Asks the gate again about every connected member, soon.
+        fn judge_again(self: Pin<&mut Session>, token: u64) -> Result<()>;
         /// `ResumeData` or `ResumeFailed` follows. `only_if_modified`: skip when nothing changed.
         fn save_resume(
             self: Pin<&mut Session>,

@@ -65,6 +65,8 @@ pub use crate::engine::prepared::Prepared;
 pub use crate::engine::prepared::Tuning;
 pub use crate::engine::sessions::SessionState;
 use crate::engine::settings::SettingValue;
+pub use crate::engine::waker::Judge;
+pub use crate::engine::waker::open_to_all;
 
 /// Commands that may wait for the engine thread; past it callers are told Busy.
 const QUEUE_COMMANDS_MAX: usize = 1024;
@@ -95,6 +97,8 @@ pub struct EngineConfig {
     pub sessions: Vec<SessionConfig>,
     /// How often progress is saved, at most.
     pub resume_interval: Duration,
+    /// Who may connect.
+    pub judge: Judge,
 }
 
 /// The handle everybody clones.
@@ -132,7 +136,8 @@ impl Engine {
         let (started, outcome) = std::sync::mpsc::channel();
         let body = move || {
             let interval = config.resume_interval;
-            match Actor::new(&sessions, queue, board, events, listening, saved, interval) {
+            let judge = &config.judge;
+            match Actor::new(&sessions, queue, board, events, listening, saved, interval, judge) {
                 Ok(actor) => {
                     let _ = started.send(Ok(()));
                     actor.run(&inbox);

@@ -3,6 +3,7 @@
 mod authoring;
 mod bencode;
 mod commands;
+mod gate;
 mod hostile;
 mod rig;
 mod sessions;
@@ -33,6 +34,7 @@ use crate::engine::SessionConfig;
 use crate::engine::ffi::bridge;
 use crate::engine::settings::SettingValue;
 use crate::engine::waker::Progress;
+use crate::engine::waker::open_to_all;
 
 const LIMIT: Duration = Duration::from_secs(30);
 const PAYLOAD_BYTES: usize = 3_000_000;
@@ -60,8 +62,11 @@ fn settings(disk: bool) -> SessionConfig {
 
 fn start() -> Lab {
     let (records, saved) = mpsc::channel(64);
-    let config =
-        EngineConfig { sessions: vec![settings(true)], resume_interval: Duration::from_secs(30) };
+    let config = EngineConfig {
+        sessions: vec![settings(true)],
+        resume_interval: Duration::from_secs(30),
+        judge: open_to_all(),
+    };
     let engine = Engine::start(config, records).unwrap();
     Lab { engine, saved, directory: tempfile::tempdir().unwrap() }
 }

@@ -1,11 +1,16 @@
 //! What C++ may call: a waker for the engine thread and a progress meter for hashing.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::SyncSender;
 use std::sync::mpsc::TrySendError;
+
+use crate::domain::access::Admission;
+use crate::domain::hash::TorrentId;
+use crate::engine::ffi::bridge::Verdict;
 
 /// Tells the engine thread that alerts wait. Lives on libtorrent's network thread.
 pub(crate) struct Waker {
@@ -32,6 +37,38 @@ impl Waker {
     pub(crate) fn wake(&self) {
         if !self.pending.swap(true, Ordering::AcqRel) {
             (self.ring)();
+        }
+    }
+}
+
+/// Decides who may connect to which torrent: the torrent, the other side's address, and ours.
+///
+/// Called on libtorrent's network thread: it may take a lock for a moment and nothing more.
+pub type Judge = Arc<dyn Fn(TorrentId, IpAddr, IpAddr) -> Admission + Send + Sync>;
+
+/// A judge of torrents that are all for everybody.
+pub fn open_to_all() -> Judge {
+    Arc::new(|_, _, _| Admission::Open)
+}
+
+/// What C++ asks about every connection.
+pub(crate) struct Gate {
+    judge: Judge,
+}
+
+impl Gate {
+    /// One that has `judge` decide.
+    pub(crate) fn new(judge: Judge) -> Self {
+        Self { judge }
+    }
+
+    /// What becomes of a connection; addresses are in IPv6 form.
+    pub(crate) fn judge(&self, torrent: &[u8; 20], remote: &[u8; 16], local: &[u8; 16]) -> Verdict {
+        let address = |bytes: &[u8; 16]| IpAddr::from(*bytes).to_canonical();
+        match (self.judge)(TorrentId(*torrent), address(remote), address(local)) {
+            Admission::Open => Verdict::Open,
+            Admission::Member => Verdict::Member,
+            Admission::Stranger => Verdict::Stranger,
         }
     }
 }
@@ -77,5 +114,6 @@ impl Progress {
 const _: () = {
     const fn crosses_threads<T: Send + Sync>() {}
     crosses_threads::<Waker>();
+    crosses_threads::<Gate>();
     crosses_threads::<Progress>();
 };

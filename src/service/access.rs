@@ -188,7 +188,7 @@ impl Access {
     }
 }
 
-fn end_of(now_s: i64, seconds: u64) -> Result<i64> {
+pub(super) fn end_of(now_s: i64, seconds: u64) -> Result<i64> {
     i64::try_from(seconds)
         .ok()
         .and_then(|seconds| now_s.checked_add(seconds))
@@ -197,7 +197,7 @@ fn end_of(now_s: i64, seconds: u64) -> Result<i64> {
 }
 
 /// 32 letters and digits, each as likely as any other: 190 bits (rule T5).
-fn random_key() -> Result<AccessKey> {
+pub(super) fn random_key() -> Result<AccessKey> {
     let mut key = Vec::with_capacity(KEY_LEN);
     while key.len() < KEY_LEN {
         let mut bytes = [0; 64];

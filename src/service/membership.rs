@@ -22,6 +22,8 @@ use crate::domain::hash::TorrentId;
 use crate::domain::torrent::Stage;
 use crate::domain::torrent::Torrent;
 use crate::engine::Engine;
+use crate::service::members::Members as Shares;
+use crate::service::members::swarms_of;
 use crate::service::upkeep::told;
 use crate::tracker::Newcomer;
 use crate::tracker::OwnPeer;
@@ -34,7 +36,7 @@ const GATHER: Duration = Duration::from_millis(100);
 /// Which announce URLs are ours, and where our client is reached.
 #[derive(Clone, Debug, Default)]
 pub struct OwnUrls {
-    /// Ports of our own tracker, UDP and HTTP.
+    /// Ports of our own tracker, UDP and HTTP; none when our client is to announce as others do.
     pub ports: Vec<u16>,
     /// Names and addresses under which we are reached, beside this host's own.
     pub names: Vec<String>,
@@ -71,10 +73,16 @@ pub fn is_own_address(ip: IpAddr) -> bool {
         || (!ip.is_unspecified() && std::net::UdpSocket::bind(SocketAddr::new(ip, 0)).is_ok())
 }
 
-/// Keeps the tracker's swarms true to the engine's torrents until `stop` turns true.
-pub async fn join(engine: Engine, tracker: Tracker, own: OwnUrls, stop: watch::Receiver<bool>) {
+/// Keeps the tracker's swarms true to the engine's torrents until `stop` turns true. Our client
+/// is in the swarms of its shares whatever their announce URLs are.
+pub async fn join(
+    engine: Engine,
+    (tracker, shares): (Tracker, Shares),
+    own: OwnUrls,
+    stop: watch::Receiver<bool>,
+) {
     let (mut stop, mut changes) = (stop, engine.changes());
-    let mut members = Members::new(own);
+    let mut members = Members::new(own, shares);
     loop {
         let port = engine.listening().borrow().unwrap_or(0);
         members.update(&engine.list(), port, &tracker);
@@ -94,6 +102,7 @@ pub async fn join(engine: Engine, tracker: Tracker, own: OwnUrls, stop: watch::R
 /// Which torrents are members, and as what.
 struct Members {
     own: OwnUrls,
+    shares: Shares,
     peer_id: [u8; 20],
     random: Random,
     /// Where peers reach us; 0 while they cannot.
@@ -107,14 +116,14 @@ struct Members {
 }
 
 impl Members {
-    fn new(own: OwnUrls) -> Self {
+    fn new(own: OwnUrls, shares: Shares) -> Self {
         let mut random = Random::from_os();
         let mut peer_id = *b"-CV0100-000000000000";
         for digit in &mut peer_id[8..] {
             *digit = b'0' + random.below(10) as u8;
         }
         let (told, revisions, addresses) = Default::default();
-        Self { own, peer_id, random, port: 0, told, revisions, addresses }
+        Self { own, shares, peer_id, random, port: 0, told, revisions, addresses }
     }
 
     fn update(&mut self, torrents: &[Arc<Torrent>], port: u16, tracker: &Tracker) {
@@ -124,7 +133,7 @@ impl Members {
         }
         let mut gone: HashMap<TorrentId, OwnPeer> = self.told.clone();
         for torrent in torrents {
-            let hashes = swarms_of(torrent);
+            let hashes = swarms_of(&torrent.hashes);
             let is_known = self.revisions.get(&torrent.id) == Some(&torrent.revision);
             if is_known {
                 gone.retain(|hash, _| !hashes.contains(hash));
@@ -170,6 +179,9 @@ impl Members {
     }
 
     fn reports_here(&mut self, torrent: &Torrent) -> bool {
+        if self.shares.is_share(torrent.id) {
+            return true;
+        }
         let addresses = &mut self.addresses;
         torrent.trackers.iter().any(|remote| {
             let known = std::cell::RefCell::new(&mut *addresses);
@@ -184,13 +196,6 @@ impl Members {
             tracker.clear_own(&hash);
         }
     }
-}
-
-/// A hybrid torrent has two swarms: one of its v1 hash, one of its v2 hash (vector U38).
-fn swarms_of(torrent: &Torrent) -> Vec<TorrentId> {
-    let v1 = torrent.hashes.v1().map(|hash| TorrentId(hash.0));
-    let v2 = torrent.hashes.v2().map(|hash| hash.truncated());
-    v1.into_iter().chain(v2).collect()
 }
 
 fn is_running(torrent: &Torrent) -> bool {

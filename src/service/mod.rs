@@ -14,6 +14,7 @@ pub(crate) mod fetch_guard;
 pub mod files;
 pub mod filter;
 pub mod folder;
+pub mod friends;
 pub mod gather;
 pub mod history;
 pub mod inspect;
@@ -22,16 +23,23 @@ pub mod kv;
 pub mod labels;
 pub mod lifecycle;
 pub mod loading;
+pub mod members;
 pub mod membership;
 pub mod mending;
+pub(crate) mod metainfo;
 pub mod parts;
 pub mod paths;
 pub(crate) mod presence;
 pub mod presets;
 pub mod properties;
+pub mod qr;
+pub mod reach;
 pub(crate) mod secret;
 pub mod sessions;
+pub mod share_jobs;
+pub mod shares;
 pub mod stream_plan;
+pub mod swarm_view;
 pub mod swarms;
 pub mod token_file;
 pub mod token_table;
@@ -47,11 +55,14 @@ use crate::service::authoring::Authoring;
 use crate::service::browse::Browse;
 use crate::service::fetch::Fetch;
 use crate::service::files::Files;
+use crate::service::friends::Friends;
 use crate::service::kv::Kv;
 use crate::service::labels::Labels;
 use crate::service::lifecycle::Lifecycle;
 use crate::service::presets::Presets;
 use crate::service::sessions::Sessions;
+use crate::service::share_jobs::ShareJobs;
+use crate::service::shares::Shares;
 use crate::service::swarms::Swarms;
 use crate::service::tokens::Tokens;
 use crate::service::torrents::Torrents;
@@ -80,10 +91,16 @@ pub struct Services {
     pub presets: Presets,
     /// The engine's sessions by name.
     pub sessions: Sessions,
-    /// Making torrents.
-    pub authoring: Authoring,
     /// Who may.
     pub auth: Auth,
+    /// Making torrents.
+    pub authoring: Authoring,
+    /// The user's own files as swarms.
+    pub shares: Shares,
+    /// Shares in the making.
+    pub share_jobs: ShareJobs,
+    /// Keys with names, and their invites.
+    pub friends: Friends,
     /// The tokens that let in.
     pub tokens: Tokens,
     /// Those who log in with a password.

@@ -11,10 +11,12 @@ use crate::domain::hash::Sha256Hash;
 use crate::domain::hash::TorrentId;
 use crate::store::access;
 use crate::store::counters;
+use crate::store::friends;
 use crate::store::labels;
 use crate::store::record::Columns;
 use crate::store::record::Damage;
 use crate::store::settings;
+use crate::store::shares;
 use crate::store::swarms;
 use crate::store::tokens;
 use crate::store::torrents::ENTRY_COLUMNS;
@@ -69,7 +71,7 @@ pub struct BadRecord {
 }
 
 /// Tables of small records: their key, what one is called, and how the rest of one is written down.
-const SMALL_TABLES: [(&str, &str, &str, &str); 7] = [
+const SMALL_TABLES: [(&str, &str, &str, &str); 10] = [
     ("settings", "key", "setting", "format('value=%s', quote(value))"),
     ("counters", "name", "counter", "format('value=%s', quote(value))"),
     (
@@ -95,6 +97,28 @@ const SMALL_TABLES: [(&str, &str, &str, &str); 7] = [
              quote(digest), quote(scopes), quote(created_at), quote(expires_at))",
     ),
     ("users", "name", "user", "format('password=%s', quote(password))"),
+    (
+        "shares",
+        "id",
+        "share",
+        "format('path=%s made_at=%s is_private=%s is_members_only=%s skip=%s digest=%s',
+             quote(path), quote(made_at), quote(is_private), quote(is_members_only), quote(skip),
+             quote(digest))",
+    ),
+    (
+        "friends",
+        "name",
+        "friend",
+        "format('key=%s made_at=%s valid_until=%s revoked_at=%s shares=%s', quote(key),
+             quote(made_at), quote(valid_until), quote(revoked_at), quote(shares))",
+    ),
+    (
+        "invites",
+        "token",
+        "invite",
+        "format('friend=%s share=%s made_at=%s valid_until=%s uses_left=%s', quote(friend),
+             quote(share), quote(made_at), quote(valid_until), quote(uses_left))",
+    ),
 ];
 
 /// All whole torrents in the order of adding, and the damaged records that have to be shown.
@@ -240,13 +264,16 @@ fn damaged_pairs(conn: &Connection) -> rusqlite::Result<Vec<BadRecord>> {
                 "labels" => labels::read(row).map(drop),
                 "tokens" => tokens::read(row).map(drop),
                 "users" => tokens::read_user(row).map(drop),
+                "shares" => shares::read(row).map(drop),
+                "friends" => friends::read(row).map(drop),
+                "invites" => friends::read_invite(row).map(drop),
                 _ => counters::read(row).map(drop),
             };
             let Err(Damage(reason)) = whole else { continue };
             let name = match table {
-                "swarms" | "labels" => hex(row.get_ref(0)?),
+                "swarms" | "labels" | "shares" => hex(row.get_ref(0)?),
                 // A key is a secret (rule W11).
-                "access_keys" => readable(row.get_ref(0)?).chars().take(4).collect(),
+                "access_keys" | "invites" => readable(row.get_ref(0)?).chars().take(4).collect(),
                 _ => readable(row.get_ref(0)?),
             };
             let id_text = format!("{kind} `{name}`");

@@ -7,6 +7,7 @@
 mod access;
 mod counters;
 mod failure;
+mod friends;
 mod history;
 mod labels;
 mod load;
@@ -14,6 +15,8 @@ mod migrations;
 mod open;
 mod record;
 mod settings;
+mod shares;
+mod sharing;
 mod swarms;
 #[cfg(test)]
 mod tests;

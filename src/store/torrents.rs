@@ -17,6 +17,7 @@ use crate::store::record::Columns;
 use crate::store::record::Damage;
 use crate::store::record::Seal;
 use crate::store::record::VERSION;
+use crate::store::shares;
 
 /// What the user wishes for one torrent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -325,7 +326,7 @@ pub(super) fn save_options(
     Ok(())
 }
 
-/// Notes that the torrent has to go. `NotFound` when it is gone.
+/// Notes that the torrent has to go, and ends its share. `NotFound` when it is gone.
 pub(super) fn begin_removal(
     conn: &Connection,
     id: TorrentId,
@@ -334,6 +335,7 @@ pub(super) fn begin_removal(
     if let Some(mut entry) = find(conn, id)? {
         entry.removal = removal;
         entry.write(conn, id)?;
+        shares::forget(conn, id, entry.v2)?;
         return Ok(());
     }
     let is_kept_aside = conn

@@ -1,6 +1,7 @@
 //! Who may announce: modes and keys in memory, judged for every packet (vector S10).
 
 use std::collections::HashMap;
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -9,8 +10,10 @@ use std::sync::RwLock;
 use crate::domain::access::AccessKey;
 use crate::domain::access::KeyRecord;
 use crate::domain::access::Mode;
+use crate::domain::hash::TorrentId;
 use crate::domain::swarm::Refusal;
 use crate::tracker::Now;
+use crate::tracker::record::KeyNumber;
 use crate::tracker::swarm::Marks;
 
 /// Wrong keys an address may show in a minute before it gets no answer (rule T5).
@@ -24,8 +27,69 @@ const ADDRESSES_MAX: usize = 4096;
 #[derive(Debug)]
 pub(crate) struct Access {
     mode: Mode,
-    keys: RwLock<HashMap<AccessKey, Option<i64>>>,
+    keys: RwLock<Keys>,
     failures: Mutex<HashMap<IpAddr, Failures>>,
+}
+
+/// Keys by their characters and by their numbers.
+#[derive(Debug, Default)]
+struct Keys {
+    by_key: HashMap<AccessKey, Held>,
+    /// At `number - 1`; free numbers are used again.
+    by_number: Vec<Option<AccessKey>>,
+    free: Vec<KeyNumber>,
+}
+
+/// What is known of a key.
+#[derive(Debug)]
+struct Held {
+    valid_until: Option<i64>,
+    number: KeyNumber,
+    /// The only swarms it lets in to; `None` = all.
+    only: Option<HashSet<TorrentId>>,
+}
+
+/// The number that keys share when there are no more. They let in as others do; when one of them
+/// is taken away, the peers of all of them have to announce again.
+const SHARED: KeyNumber = KeyNumber::MAX;
+
+impl Held {
+    fn lets_in(&self, swarm: &TorrentId, now: Now) -> bool {
+        self.valid_until.is_none_or(|last| last >= now.unix_s)
+            && self.only.as_ref().is_none_or(|only| only.contains(swarm))
+    }
+}
+
+impl Keys {
+    /// Keeps the number, and what a known key is limited to.
+    fn put(&mut self, record: &KeyRecord) {
+        if let Some(held) = self.by_key.get_mut(&record.key) {
+            held.valid_until = record.valid_until;
+            return;
+        }
+        let number = self.take_number(record.key);
+        let held = Held { valid_until: record.valid_until, number, only: None };
+        self.by_key.insert(record.key, held);
+    }
+
+    fn take_number(&mut self, key: AccessKey) -> KeyNumber {
+        if let Some(number) = self.free.pop() {
+            self.by_number[usize::from(number) - 1] = Some(key);
+            return number;
+        }
+        match KeyNumber::try_from(self.by_number.len() + 1) {
+            Ok(number) if number != SHARED => {
+                self.by_number.push(Some(key));
+                number
+            }
+            _ => SHARED,
+        }
+    }
+
+    fn held_by_number(&self, number: KeyNumber) -> Option<(&AccessKey, &Held)> {
+        let key = self.by_number.get(usize::from(number).checked_sub(1)?)?.as_ref()?;
+        self.by_key.get_key_value(key)
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -37,8 +101,9 @@ struct Failures {
 impl Access {
     /// Serves by `mode` those who have one of `keys`.
     pub(crate) fn new(mode: Mode, keys: &[KeyRecord]) -> Self {
-        let keys = keys.iter().map(|record| (record.key, record.valid_until)).collect();
-        Self { mode, keys: RwLock::new(keys), failures: Mutex::default() }
+        let mut held = Keys::default();
+        keys.iter().for_each(|record| held.put(record));
+        Self { mode, keys: RwLock::new(held), failures: Mutex::default() }
     }
 
     /// The mode of swarms without one of their own.
@@ -46,29 +111,36 @@ impl Access {
         self.mode
     }
 
-    /// Whether who shows `key` may announce for a swarm with these marks. The key is looked at
-    /// first: who has none learns nothing of what is listed.
+    /// Whether who shows `key` may announce for a swarm with these marks, and the key's number. The
+    /// key is looked at first: who has none learns nothing of what is listed.
     pub(crate) fn judge(
         &self,
-        marks: Marks,
+        (swarm, marks): (&TorrentId, Marks),
         key: Option<&[u8]>,
         from: IpAddr,
         now: Now,
-    ) -> Result<(), Refusal> {
+    ) -> Result<KeyNumber, Refusal> {
         let mode = marks.mode.unwrap_or(self.mode);
-        if mode.needs_key() && !self.lets_in(key, now) {
+        let number = self.number_of(swarm, key, now);
+        if mode.needs_key() && number.is_none() {
             return Err(self.refuse_key(from, now));
         }
         if mode.needs_listing() && !marks.is_listed && !marks.is_own {
             return Err(Refusal::Unlisted);
         }
-        if marks.is_flagged { Err(Refusal::Flagged) } else { Ok(()) }
+        if marks.is_flagged { Err(Refusal::Flagged) } else { Ok(number.unwrap_or(0)) }
     }
 
     /// Whether the swarm's numbers may be told.
-    pub(crate) fn shows(&self, marks: Marks, key: Option<&[u8]>, now: Now) -> bool {
+    pub(crate) fn shows(
+        &self,
+        swarm: &TorrentId,
+        marks: Marks,
+        key: Option<&[u8]>,
+        now: Now,
+    ) -> bool {
         let mode = marks.mode.unwrap_or(self.mode);
-        !mode.needs_key() || self.lets_in(key, now)
+        !mode.needs_key() || self.number_of(swarm, key, now).is_some()
     }
 
     /// Whether a swarm with these marks is served at all.
@@ -77,11 +149,25 @@ impl Access {
         !mode.needs_listing() || marks.is_listed || marks.is_own
     }
 
-    fn lets_in(&self, key: Option<&[u8]>, now: Now) -> bool {
-        let Some(key) = key.and_then(AccessKey::from_bytes) else { return false };
+    /// The number of a key that lets in to `swarm`.
+    fn number_of(&self, swarm: &TorrentId, key: Option<&[u8]>, now: Now) -> Option<KeyNumber> {
+        let key = key.and_then(AccessKey::from_bytes)?;
         let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
-        let end = keys.get(&key).copied();
-        end.is_some_and(|end| end.is_none_or(|last| last >= now.unix_s))
+        let held = keys.by_key.get(&key).filter(|held| held.lets_in(swarm, now))?;
+        Some(held.number)
+    }
+
+    /// Whether a key that a peer announced with lets in to `swarm` still.
+    pub(crate) fn is_good(&self, swarm: &TorrentId, number: KeyNumber, now: Now) -> bool {
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        let held = keys.held_by_number(number);
+        number == SHARED || held.is_some_and(|(_, held)| held.lets_in(swarm, now))
+    }
+
+    /// The key of this number; `None` for one that is not held any more, or shares its number.
+    pub(crate) fn key_of(&self, number: KeyNumber) -> Option<AccessKey> {
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        keys.held_by_number(number).map(|(key, _)| *key)
     }
 
     fn refuse_key(&self, from: IpAddr, now: Now) -> Refusal {
@@ -104,23 +190,42 @@ impl Access {
     }
 
     /// From now on lets in who has `record`'s key.
-    pub(crate) fn add_key(&self, record: KeyRecord) {
-        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
-        keys.insert(record.key, record.valid_until);
+    pub(crate) fn add_key(&self, record: &KeyRecord) {
+        self.keys.write().unwrap_or_else(PoisonError::into_inner).put(record);
     }
 
-    /// From now on lets in nobody with `key`; tells whether it was there.
-    pub(crate) fn remove_key(&self, key: &AccessKey) -> bool {
+    /// From now on lets a key in to these swarms only, or to all.
+    pub(crate) fn limit_key(&self, key: &AccessKey, only: Option<HashSet<TorrentId>>) {
         let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
-        keys.remove(key).is_some()
+        if let Some(held) = keys.by_key.get_mut(key) {
+            held.only = only;
+        }
+    }
+
+    /// From now on lets in nobody with `key`; its number, if it was there. The number is free when
+    /// it is handed to [`Access::free_number`].
+    pub(crate) fn remove_key(&self, key: &AccessKey) -> Option<KeyNumber> {
+        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        let number = keys.by_key.remove(key)?.number;
+        if number != SHARED {
+            keys.by_number[usize::from(number) - 1] = None;
+        }
+        Some(number)
+    }
+
+    /// No peer has this number any more.
+    pub(crate) fn free_number(&self, number: KeyNumber) {
+        if number != SHARED {
+            self.keys.write().unwrap_or_else(PoisonError::into_inner).free.push(number);
+        }
     }
 
     /// All keys, expired ones too, in order.
     pub(crate) fn keys(&self) -> Vec<KeyRecord> {
         let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
-        let mut all: Vec<KeyRecord> = keys
-            .iter()
-            .map(|(key, valid_until)| KeyRecord { key: *key, valid_until: *valid_until })
+        let held = keys.by_key.iter();
+        let mut all: Vec<KeyRecord> = held
+            .map(|(key, held)| KeyRecord { key: *key, valid_until: held.valid_until })
             .collect();
         all.sort_unstable_by_key(|record| record.key);
         all

@@ -9,6 +9,7 @@ pub mod counters;
 mod peers;
 mod position_index;
 pub mod random;
+mod record;
 mod scope;
 mod swarm;
 mod swarms;
@@ -59,8 +60,8 @@ use crate::domain::swarm::SwarmSummary;
 use crate::domain::swarm::SwarmTotals;
 use crate::tracker::access::Access;
 use crate::tracker::counters::Counters;
-use crate::tracker::peers::Record;
 use crate::tracker::random::Random;
+use crate::tracker::record::Record;
 pub use crate::tracker::scope::External;
 use crate::tracker::scope::View;
 use crate::tracker::scope::endpoint_v4;
@@ -220,7 +221,8 @@ impl Tracker {
         let view = View::of(asker, self.external());
         let want = announce.want.map_or(PEERS_DEFAULT, |want| want as usize).min(want_max);
         let wish = Wish { want, view: &view, now_s: now.clock_s };
-        let judge = |marks| inner.access.judge(marks, announce.key, asker.ip, now);
+        let hash = &announce.info_hash;
+        let judge = |marks| inner.access.judge((hash, marks), announce.key, asker.ip, now);
         let settled = inner.swarms.announce(announce, place, &wish, judge, random, list)?;
         if settled.has_completed {
             self.note_completed(announce.info_hash);
@@ -237,7 +239,8 @@ impl Tracker {
     pub fn scrape(&self, info_hash: &TorrentId, key: Option<&[u8]>, now: Now) -> SwarmCounts {
         let inner = &*self.inner;
         let shown = |swarm: &Swarm| {
-            inner.access.shows(swarm.marks, key, now).then(|| swarm.public_counts())
+            let is_shown = inner.access.shows(info_hash, swarm.marks, key, now);
+            is_shown.then(|| swarm.public_counts())
         };
         inner.swarms.look(info_hash, shown).flatten().unwrap_or_default()
     }
@@ -268,7 +271,26 @@ impl Tracker {
 
     /// A swarm's peers.
     pub fn peers(&self, info_hash: &TorrentId) -> Vec<SwarmPeer> {
-        self.inner.swarms.peers(info_hash, self.now().clock_s)
+        let access = &self.inner.access;
+        self.inner.swarms.peers(info_hash, self.now().clock_s, |number| access.key_of(number))
+    }
+
+    /// Whether somebody at `remote`, who reached this host at `local`, has a place in a swarm that
+    /// was announced with a key which is good now. Our own client is nobody's proof.
+    pub fn is_member(
+        &self,
+        info_hash: &TorrentId,
+        remote: IpAddr,
+        local: IpAddr,
+        now: Now,
+    ) -> bool {
+        let (ip, access) = (home(Asker::new(remote, local)), &self.inner.access);
+        let has_good = |swarm: &Swarm| {
+            let v4 = swarm.v4.iter().flat_map(|peers| peers.keys_at(ip));
+            let v6 = swarm.v6.iter().flat_map(|peers| peers.keys_at(ip));
+            v4.chain(v6).any(|number| access.is_good(info_hash, number, now))
+        };
+        self.inner.swarms.look(info_hash, has_good).unwrap_or(false)
     }
 
     /// All swarms with something to show, in the order of their info-hashes.
@@ -335,12 +357,21 @@ impl Tracker {
 
     /// Lets in who has the key, from the next packet on.
     pub fn add_key(&self, record: KeyRecord) {
-        self.inner.access.add_key(record);
+        self.inner.access.add_key(&record);
     }
 
-    /// Lets in nobody with the key, from the next packet on; tells whether it was there.
+    /// Lets a key in to these swarms and no others, or to all, from the next packet on.
+    pub fn limit_key(&self, key: &AccessKey, only: Option<HashSet<TorrentId>>) {
+        self.inner.access.limit_key(key, only);
+    }
+
+    /// Lets in nobody with the key, from the next packet on, and drops the peers that came with
+    /// it; tells whether it was there.
     pub fn remove_key(&self, key: &AccessKey) -> bool {
-        self.inner.access.remove_key(key)
+        let Some(number) = self.inner.access.remove_key(key) else { return false };
+        self.inner.swarms.remove_of_key(number);
+        self.inner.access.free_number(number);
+        true
     }
 
     /// All keys, expired ones too.

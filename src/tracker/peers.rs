@@ -5,13 +5,15 @@
 //! equally often, at a cost of the number told and not of the size of the swarm.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 
-use crate::domain::swarm::Announce;
-use crate::domain::swarm::AnnounceEvent;
+use crate::domain::access::AccessKey;
 use crate::domain::swarm::PeerList;
 use crate::domain::swarm::SwarmPeer;
 use crate::tracker::position_index::PositionIndex;
 use crate::tracker::random::Random;
+use crate::tracker::record::KeyNumber;
+use crate::tracker::record::Record;
 use crate::tracker::scope::Endpoint;
 use crate::tracker::scope::Scope;
 use crate::tracker::scope::View;
@@ -20,85 +22,6 @@ use crate::tracker::scope::View;
 const INDEX_FROM: usize = 17;
 /// Keys looked at for each one wanted, when some cannot be told.
 const LOOKS_A_PEER: usize = 4;
-
-/// What is kept of a peer beside its endpoint. Packed: a million of them count.
-#[derive(Clone, Copy, Debug)]
-#[repr(Rust, packed)]
-pub(crate) struct Record {
-    /// What it calls itself.
-    pub(crate) peer_id: [u8; 20],
-    /// Bytes, as claimed.
-    pub(crate) uploaded: u64,
-    /// Bytes, as claimed.
-    pub(crate) downloaded: u64,
-    /// Bytes missing.
-    pub(crate) left: u64,
-    /// Second of the tracker's clock in which it last announced.
-    pub(crate) seen_s: u32,
-    /// Its last event and what else is known, in one byte.
-    state: u8,
-}
-
-/// Bits of [`Record::state`] above those of the event.
-const COUNTED: u8 = 0x40;
-const OWN: u8 = 0x80;
-const EVENTS: [AnnounceEvent; 5] = [
-    AnnounceEvent::None,
-    AnnounceEvent::Completed,
-    AnnounceEvent::Started,
-    AnnounceEvent::Stopped,
-    AnnounceEvent::Paused,
-];
-
-impl Record {
-    /// What an announce says, at a second of the tracker's clock.
-    pub(crate) fn new(announce: &Announce<'_>, seen_s: u32) -> Self {
-        let event = EVENTS.iter().position(|event| *event == announce.event);
-        Self {
-            peer_id: announce.peer_id,
-            uploaded: announce.uploaded,
-            downloaded: announce.downloaded,
-            left: announce.left,
-            seen_s,
-            state: event.unwrap_or_default() as u8,
-        }
-    }
-
-    /// The same, of the client inside this process, which does not expire and has no completion
-    /// to be counted.
-    pub(crate) fn own(self) -> Self {
-        Self { state: self.state | OWN | COUNTED, ..self }
-    }
-
-    /// Takes over what an announce does not say.
-    pub(crate) fn inherit(&mut self, known: &Self) {
-        self.state |= known.state & (OWN | COUNTED);
-    }
-
-    /// Notes that its completion was counted (vector U25).
-    pub(crate) fn count(&mut self) {
-        self.state |= COUNTED;
-    }
-
-    /// Whether its completion was counted.
-    pub(crate) fn is_counted(&self) -> bool {
-        self.state & COUNTED != 0
-    }
-
-    /// Whether it is the client inside this process.
-    pub(crate) fn is_own(&self) -> bool {
-        self.state & OWN != 0
-    }
-
-    fn event(&self) -> AnnounceEvent {
-        EVENTS.get(usize::from(self.state & !(OWN | COUNTED))).copied().unwrap_or_default()
-    }
-
-    /// A partial seed (BEP 21) is not complete, whatever it says is left (vector U19).
-    pub(crate) fn is_seeder(&self) -> bool {
-        self.left == 0 && self.event() != AnnounceEvent::Paused
-    }
-}
 
 /// Peers of one family.
 #[derive(Debug)]
@@ -334,8 +257,31 @@ impl<E: Endpoint> Peers<E> {
         stop
     }
 
-    /// All of them, as the APIs print them.
-    pub(crate) fn list(&self, now_s: u32) -> impl Iterator<Item = SwarmPeer> {
+    /// The keys that peers at `ip`, our own client aside, last announced with.
+    pub(crate) fn keys_at(&self, ip: IpAddr) -> impl Iterator<Item = KeyNumber> {
+        let both = self.keys.iter().zip(&self.records);
+        let there = both.filter(move |(key, record)| key.socket().ip() == ip && !record.is_own());
+        there.map(|(_, record)| record.key)
+    }
+
+    /// Removes the peers that last announced with a key; tells whether there were any.
+    pub(crate) fn remove_of_key(&mut self, key: KeyNumber, secret: u64) -> bool {
+        let before = self.keys.len();
+        // Going down, what a removal moves has been looked at already.
+        for place in (0..before).rev() {
+            if self.records.get(place).is_some_and(|record| record.key == key) {
+                self.remove(place, secret);
+            }
+        }
+        self.keys.len() < before
+    }
+
+    /// All of them, as the APIs print them; `key_of` knows the keys by their numbers.
+    pub(crate) fn list(
+        &self,
+        now_s: u32,
+        key_of: impl Fn(KeyNumber) -> Option<AccessKey>,
+    ) -> impl Iterator<Item = SwarmPeer> {
         self.keys.iter().zip(&self.records).map(move |(key, record)| SwarmPeer {
             peer_id: record.peer_id,
             address: key.socket(),
@@ -346,6 +292,7 @@ impl<E: Endpoint> Peers<E> {
             age_s: now_s.saturating_sub(record.seen_s),
             is_seeder: record.is_seeder(),
             is_own: record.is_own(),
+            key: key_of(record.key),
         })
     }
 

@@ -15,6 +15,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use dashmap::DashMap;
 
+use crate::domain::access::AccessKey;
 use crate::domain::access::SwarmRecord;
 use crate::domain::hash::TorrentId;
 use crate::domain::swarm::Announce;
@@ -26,8 +27,9 @@ use crate::domain::swarm::SwarmPeer;
 use crate::domain::swarm::SwarmSummary;
 use crate::domain::swarm::SwarmTotals;
 use crate::tracker::peers::Peers;
-use crate::tracker::peers::Record;
 use crate::tracker::random::Random;
+use crate::tracker::record::KeyNumber;
+use crate::tracker::record::Record;
 use crate::tracker::scope::Endpoint;
 use crate::tracker::scope::Scope;
 use crate::tracker::scope::View;
@@ -138,25 +140,25 @@ impl Swarms {
     }
 
     /// Puts the peer and chooses others for it. `judge` decides by the swarm's marks, before
-    /// anything is changed.
+    /// anything is changed, and tells the number of the key that was shown.
     pub(crate) fn announce(
         &self,
         announce: &Announce<'_>,
         place: Place,
         wish: &Wish<'_>,
-        judge: impl FnOnce(Marks) -> Result<(), Refusal>,
+        judge: impl FnOnce(Marks) -> Result<KeyNumber, Refusal>,
         random: &mut Random,
         list: &mut PeerList,
     ) -> Result<Settled, Refusal> {
         let mut guard = self.lock(&announce.info_hash);
         let part = &mut *guard;
-        let swarm = match part.swarms.get_mut(&announce.info_hash) {
+        let (swarm, key_shown) = match part.swarms.get_mut(&announce.info_hash) {
             Some(swarm) => {
-                judge(swarm.marks)?;
-                swarm
+                let key_shown = judge(swarm.marks)?;
+                (swarm, key_shown)
             }
             None => {
-                judge(Marks::default())?;
+                let key_shown = judge(Marks::default())?;
                 if announce.event == AnnounceEvent::Stopped {
                     // Nobody leaves a swarm that is not there (vector U28).
                     let counts = SwarmCounts::default();
@@ -166,19 +168,20 @@ impl Swarms {
                 let maker = self.admit_swarm(place)?;
                 let mut swarm = Box::new(Swarm::new());
                 swarm.maker = maker;
-                part.swarms.entry(announce.info_hash).or_insert(swarm)
+                (part.swarms.entry(announce.info_hash).or_insert(swarm), key_shown)
             }
         };
+        let record = Record::new(announce, wish.now_s).with_key(key_shown);
         let others = swarm.len();
         let before = swarm.share();
         let outcome = match place {
             Place::V4(key) => {
                 let peers = swarm.v4.get_or_insert_default();
-                self.put(peers, key, announce, wish, others, random, list)
+                self.put(peers, key, (announce, record), wish, others, random, list)
             }
             Place::V6(key) => {
                 let peers = swarm.v6.get_or_insert_default();
-                self.put(peers, key, announce, wish, others, random, list)
+                self.put(peers, key, (announce, record), wish, others, random, list)
             }
         };
         let (is_new, has_completed) = match outcome {
@@ -205,7 +208,7 @@ impl Swarms {
         &self,
         peers: &mut Peers<E>,
         key: E,
-        announce: &Announce<'_>,
+        (announce, mut record): (&Announce<'_>, Record),
         wish: &Wish<'_>,
         others: usize,
         random: &mut Random,
@@ -223,7 +226,6 @@ impl Swarms {
             }
             return Ok((false, false));
         }
-        let mut record = Record::new(announce, wish.now_s);
         known.iter().for_each(|known| record.inherit(known));
         let has_completed = announce.event == AnnounceEvent::Completed
             && record.is_seeder()
@@ -372,11 +374,35 @@ impl Swarms {
         SHARDS
     }
 
+    /// Removes the peers that last announced with a key, from every swarm.
+    pub(crate) fn remove_of_key(&self, key: KeyNumber) {
+        for shard in 0..SHARDS {
+            let mut guard = self.lock_shard(shard);
+            let part = &mut *guard;
+            let mut idle = Vec::new();
+            for (hash, swarm) in &mut part.swarms {
+                let (before, share) = (swarm.len(), swarm.share());
+                let in_v4 = remove_of_key(&mut swarm.v4, key, self.secret);
+                if in_v4 | remove_of_key(&mut swarm.v6, key, self.secret) {
+                    part.totals = part.totals + swarm.share() - share;
+                    self.peers.fetch_sub(before - swarm.len(), Relaxed);
+                    idle.extend(swarm.is_idle().then_some(*hash));
+                }
+            }
+            idle.iter().for_each(|hash| self.forget(part, hash));
+        }
+    }
+
     /// All peers of a swarm.
-    pub(crate) fn peers(&self, hash: &TorrentId, now_s: u32) -> Vec<SwarmPeer> {
+    pub(crate) fn peers(
+        &self,
+        hash: &TorrentId,
+        now_s: u32,
+        key_of: impl Fn(KeyNumber) -> Option<AccessKey>,
+    ) -> Vec<SwarmPeer> {
         let all = |swarm: &Swarm| {
-            let v4 = swarm.v4.iter().flat_map(|peers| peers.list(now_s));
-            v4.chain(swarm.v6.iter().flat_map(|peers| peers.list(now_s))).collect()
+            let v4 = swarm.v4.iter().flat_map(|peers| peers.list(now_s, &key_of));
+            v4.chain(swarm.v6.iter().flat_map(|peers| peers.list(now_s, &key_of))).collect()
         };
         self.look(hash, all).unwrap_or_default()
     }
@@ -425,6 +451,16 @@ pub(crate) enum Keep {
     Peers,
     /// They are dropped.
     Nobody,
+}
+
+/// Tells whether any was there; a family without peers goes.
+fn remove_of_key<E: Endpoint>(family: &mut Family<E>, key: KeyNumber, secret: u64) -> bool {
+    let Some(peers) = family else { return false };
+    let any = peers.remove_of_key(key, secret);
+    if peers.len() == 0 {
+        *family = None;
+    }
+    any
 }
 
 fn summary(hash: &TorrentId, swarm: &Swarm) -> SwarmSummary {

@@ -1,6 +1,7 @@
 //! The tracker as a plain function: the rules of swarms, without a socket or a clock.
 
 mod access;
+mod members;
 mod model;
 mod swarm;
 mod wire;

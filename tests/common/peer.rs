@@ -120,6 +120,17 @@ impl Peer {
         self.ask("add", json!({ "id": id, "torrent": path, "save": save, "upload_limit": limit }));
     }
 
+    /// As [`Peer::add`] for a download of at most so many bytes a second.
+    #[track_caller]
+    pub(crate) fn add_slowly(&mut self, id: &str, file: &[u8], save: &Path, limit: u64) {
+        let path = save.join(format!(".{id}.torrent"));
+        std::fs::write(&path, file).expect("a torrent can be written");
+        self.ask(
+            "add",
+            json!({ "id": id, "torrent": path, "save": save, "download_limit": limit }),
+        );
+    }
+
     /// Adds a torrent and waits until all of it is found on the disk.
     #[track_caller]
     pub(crate) fn seed(&mut self, torrent: &Torrent, save: &Path, upload_limit: u64) {

@@ -66,6 +66,8 @@ class Peer:
         params.flags &= ~(lt.torrent_flags.auto_managed | lt.torrent_flags.paused)
         if ask.get("upload_limit"):
             params.upload_limit = ask["upload_limit"]
+        if ask.get("download_limit"):
+            params.download_limit = ask["download_limit"]
         self.torrents[ask["id"]] = self.session.add_torrent(params)
         return {}
 

@@ -13,6 +13,7 @@ mod pinned;
 mod progress;
 mod rm;
 mod serve;
+mod sharing;
 mod swarm;
 mod table;
 mod token;
@@ -29,6 +30,8 @@ use clap::Parser;
 use clap::Subcommand;
 
 use crate::app::Exit;
+use crate::app::cli::sharing::friend;
+use crate::app::cli::sharing::share;
 use crate::app::config::Loaded;
 use crate::app::config_sources::Environment;
 use crate::app::config_sources::Override;
@@ -99,6 +102,14 @@ enum Command {
     Ls(With<ls::LsArgs>),
     /// Remove torrents from the running server
     Rm(With<rm::RmArgs>),
+    /// Share a file or folder as a private swarm of your own
+    Share(With<share::ShareArgs>),
+    /// List what is shared
+    Shares(With<NoArgs>),
+    /// End shares; the files stay
+    Unshare(With<share::UnshareArgs>),
+    /// Let people have your shares: add, ls, invite, revoke, rm
+    Friend(friend::FriendArgs),
     /// Show the connections of a torrent
     Peers(With<peers::PeersArgs>),
     /// Show what the running server's own tracker knows of an info-hash
@@ -185,6 +196,10 @@ impl Command {
             Self::Add(with) => Some(&with.flags),
             Self::Rm(with) => Some(&with.flags),
             Self::Token(args) => Some(args.flags()),
+            Self::Share(with) => Some(&with.flags),
+            Self::Shares(with) => Some(&with.flags),
+            Self::Unshare(with) => Some(&with.flags),
+            Self::Friend(args) => Some(args.flags()),
             Self::Completions(_) => None,
         }
     }
@@ -250,6 +265,10 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Whitelist(action) => whitelist::run(&action, &context, &mut out)?,
         Command::Rm(with) => rm::run(&with.args, &context, &mut out)?,
         Command::Token(args) => token::run(&args, &context, &mut out)?,
+        Command::Share(with) => share::run(&with.args, &context, &mut out)?,
+        Command::Shares(_) => share::list(&context, &mut out)?,
+        Command::Unshare(with) => share::end(&with.args, &context, &mut out)?,
+        Command::Friend(args) => friend::run(&args, &context, &mut out)?,
         Command::Completions(args) => completions::run(&args, &mut out)?,
     }
     out.flush()?;

@@ -9,12 +9,16 @@ mod access;
 mod access_wire;
 mod auth;
 mod docs;
+mod friends;
+mod friends_wire;
 mod listing;
 mod openapi;
 mod parts;
 mod parts_wire;
 mod problem;
 mod request;
+mod shares;
+mod shares_wire;
 mod swarms;
 mod swarms_wire;
 mod tokens;
@@ -61,8 +65,16 @@ struct Group {
 }
 
 /// Every subject.
-const GROUPS: &[Group] =
-    &[torrents::GROUP, parts::GROUP, swarms::GROUP, access::GROUP, tokens::GROUP, docs::GROUP];
+const GROUPS: &[Group] = &[
+    torrents::GROUP,
+    parts::GROUP,
+    swarms::GROUP,
+    access::GROUP,
+    tokens::GROUP,
+    shares::GROUP,
+    friends::GROUP,
+    docs::GROUP,
+];
 
 /// The dialect over the services.
 pub struct Native {

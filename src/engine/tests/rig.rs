@@ -29,8 +29,11 @@ use crate::engine::ffi::bridge::SessionOptions;
 use crate::engine::ffi::bridge::Setting;
 use crate::engine::ffi::bridge::SettingKind;
 use crate::engine::ffi::bridge::StatusUpdate;
+use crate::engine::waker::Gate;
+use crate::engine::waker::Judge;
 use crate::engine::waker::Progress;
 use crate::engine::waker::Waker;
+use crate::engine::waker::open_to_all;
 
 /// Long enough for a sanitizer build on a busy machine; a test that passes never waits this long.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -59,12 +62,18 @@ impl Rig {
     }
 
     pub(super) fn with(more: &[Setting]) -> Self {
+        Self::judged_by(open_to_all(), more)
+    }
+
+    /// With somebody who decides who may connect.
+    pub(super) fn judged_by(judge: Judge, more: &[Setting]) -> Self {
         let (queue, woken) = mpsc::sync_channel(1);
         let pending = Arc::new(AtomicBool::new(false));
         let waker = Waker::new(queue, Arc::clone(&pending), || ());
         let settings = [quiet_settings().as_slice(), more].concat();
+        let gate = Box::new(Gate::new(judge));
         let options = SessionOptions { limits: limits(), cove_disk: true, utp_to_lan: false };
-        let session = bridge::new_session(&settings, &options, Box::new(waker)).unwrap();
+        let session = bridge::new_session(&settings, &options, Box::new(waker), gate).unwrap();
         let directory = tempfile::tempdir().unwrap();
         let (alerts, statuses) = (Vec::new(), HashMap::new());
         Self { session, directory, alerts, statuses, stats: Vec::new(), pending, woken }

@@ -1,0 +1,71 @@
+//! Shares and friends at the start: what was kept of them, before the first peer comes.
+
+use crate::app::config_tracker::TrackerConfig;
+use crate::app::state_dir::Addresses;
+use crate::domain::error::Result;
+use crate::domain::share::Friend;
+use crate::domain::share::Invite;
+use crate::domain::share::Share;
+use crate::engine::Engine;
+use crate::service::authoring::Authoring;
+use crate::service::friends::Friends;
+use crate::service::members::Members;
+use crate::service::reach::Reach;
+use crate::service::shares::Shares;
+use crate::service::torrents::Torrents;
+use crate::store::Opened;
+use crate::store::Store;
+use crate::tracker::Tracker;
+
+/// What was kept.
+pub(crate) struct Sharing {
+    pub(crate) members: Members,
+    shares: Vec<Share>,
+    friends: Vec<Friend>,
+    invites: Vec<Invite>,
+}
+
+/// Reads it, and has the engine's gate know whom the shares are for.
+pub(crate) async fn load(tracker: &Tracker, opened: &Opened) -> Result<Sharing> {
+    let (store, members) = (&opened.store, Members::new(tracker.clone()));
+    let shares = store.shares().await?;
+    for share in &shares {
+        let torrent = opened.torrents.iter().find(|torrent| torrent.id == share.id);
+        let second = torrent.and_then(|torrent| torrent.v2).map(|v2| v2.truncated());
+        members.keep(share, second);
+    }
+    Ok(Sharing {
+        members,
+        shares,
+        friends: store.friends().await?,
+        invites: store.invites().await?,
+    })
+}
+
+/// Where our tracker is reached, as far as configured and bound.
+pub(crate) fn reach(config: &TrackerConfig, addresses: &Addresses, tracker: Tracker) -> Reach {
+    let http = (addresses.tracker_http.clone(), config.http.tls.scheme());
+    Reach::new(tracker, config.names.clone(), addresses.tracker_udp.clone(), http)
+}
+
+impl Sharing {
+    /// The services over it.
+    pub(crate) fn start(
+        self,
+        authoring: Authoring,
+        torrents: Torrents,
+        engine: &Engine,
+        (store, tracker): (Store, Tracker),
+        reach: Reach,
+    ) -> (Authoring, Shares, Friends) {
+        let Self { members, shares, friends, invites } = self;
+        let both = (members.clone(), reach);
+        let known = (store.clone(), tracker.clone());
+        let shares = Shares::new(authoring.clone(), torrents, known, both, shares);
+        tokio::spawn(shares.clone().follow(engine.clone()));
+        let parts = (store, tracker, engine.clone());
+        let friends = Friends::new(parts, (members, shares.clone()), friends, invites);
+        tokio::spawn(friends.clone().read_files());
+        (authoring, shares, friends)
+    }
+}

@@ -1,0 +1,273 @@
+//! The JSON of shares.
+
+use serde::Deserialize;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::dialects::native::problem::Problem;
+use crate::domain::swarm::SwarmCounts;
+use crate::service::authoring::Format;
+use crate::service::share_jobs::JobView;
+use crate::service::shares::ShareView;
+use crate::service::shares::ShareWish;
+use crate::service::shares::Shares;
+use crate::service::swarm_view::Participant;
+use crate::service::swarm_view::SwarmView;
+
+/// What to share, and how.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ShareBody {
+    /// The file or folder on the server, under one of `client.roots`.
+    path: String,
+    /// Another name than that of the file or folder.
+    #[serde(default)]
+    name: Option<String>,
+    /// `v1` (default: every client takes it), `hybrid` or `v2`.
+    #[serde(default)]
+    #[schema(pattern = "^(v1|hybrid|v2)$")]
+    format: Option<String>,
+    /// Bytes of a piece, a power of two from 16 KiB to 256 MiB; null = by size.
+    #[serde(default)]
+    piece_bytes: Option<u32>,
+    /// True: everybody may have it who knows of it, without a key. Default false.
+    #[serde(default)]
+    public: bool,
+    /// Whether our client itself refuses whoever has not announced with a good key. Default: true
+    /// for what is not public.
+    #[serde(default)]
+    members_only: Option<bool>,
+    /// For people.
+    #[serde(default)]
+    comment: String,
+    /// Names to be left out, `*` for anything; null = the usual ones (`.DS_Store`, `*.part`, ..).
+    #[serde(default)]
+    skip: Option<Vec<String>>,
+}
+
+/// What is to be changed of a share.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ShareChange {
+    /// Whether our client itself refuses whoever has not announced with a good key.
+    #[serde(default)]
+    pub(super) members_only: Option<bool>,
+}
+
+/// All shares.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ShareList {
+    /// How many there are.
+    pub(super) total: usize,
+    /// Each of them.
+    pub(super) shares: Vec<ShareRow>,
+}
+
+/// One share.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ShareRow {
+    /// 40 hex digits.
+    info_hash: String,
+    /// The SHA-256 info-hash of a hybrid or v2 share, 64 hex digits.
+    info_hash_v2: Option<String>,
+    name: String,
+    /// Where the files are.
+    path: String,
+    size_bytes: u64,
+    file_count: usize,
+    /// Unix seconds.
+    made_at: i64,
+    /// True: no key is needed.
+    public: bool,
+    /// Whether our client refuses whoever has not announced with a good key.
+    members_only: bool,
+    /// What is wrong with its torrent; empty when nothing is.
+    error: String,
+    /// Complete peers at the tracker, ourselves included.
+    seeders: u32,
+    /// Other peers at the tracker.
+    leechers: u32,
+    /// How often it was completed.
+    completed: u32,
+    /// Announce URLs without a key, in tiers.
+    announce_urls: Vec<Vec<String>>,
+    /// Without a key.
+    magnet: String,
+    /// What became of the files since; null when nothing did, and in lists, where nobody looks.
+    pub(super) change: Option<String>,
+}
+
+/// Shares in the making.
+#[derive(Serialize, ToSchema)]
+pub(super) struct JobList {
+    /// How many there are.
+    pub(super) total: usize,
+    /// Each of them.
+    pub(super) jobs: Vec<JobRow>,
+}
+
+/// A share in the making.
+#[derive(Serialize, ToSchema)]
+pub(super) struct JobRow {
+    number: u64,
+    path: String,
+    /// `hashing`, `done` or `failed`.
+    state: &'static str,
+    pieces_done: u32,
+    /// 0 while it waits for its turn.
+    pieces: u32,
+    /// The share, when it is done.
+    info_hash: Option<String>,
+    /// False when the same files were shared already.
+    is_new: Option<bool>,
+    /// Why it failed.
+    error: Option<String>,
+}
+
+/// The swarm of a share.
+#[derive(Serialize, ToSchema)]
+pub(super) struct SwarmBody {
+    /// Ourselves first, then by progress.
+    participants: Vec<ParticipantRow>,
+    /// Others that have all of it.
+    other_seeds: usize,
+    /// Whether all of it stays in the swarm when we stop now.
+    can_stop: bool,
+}
+
+/// One participant.
+#[derive(Serialize, ToSchema)]
+struct ParticipantRow {
+    ip: String,
+    /// Where it listens; null when it has not announced.
+    port: Option<u16>,
+    /// Whose key it announced with.
+    friend: Option<String>,
+    client: String,
+    /// In the house: on this machine or the local network.
+    inside: bool,
+    /// Our own client.
+    own: bool,
+    /// 0 to 1.
+    progress: f64,
+    /// `announced`, `connected` or `both`.
+    known: &'static str,
+    /// Bytes it says it sent to anybody.
+    claimed_uploaded: Option<u64>,
+    /// Bytes it says it received from anybody.
+    claimed_downloaded: Option<u64>,
+    /// Seconds since it announced.
+    announced_ago_s: Option<u32>,
+    /// Bytes we sent to it over this connection.
+    sent: Option<u64>,
+    /// Bytes we received from it over this connection.
+    received: Option<u64>,
+    /// Bytes/s to it.
+    upload_rate: Option<u32>,
+    /// Bytes/s from it.
+    download_rate: Option<u32>,
+}
+
+impl SwarmBody {
+    pub(super) fn of(view: &SwarmView) -> Self {
+        Self {
+            participants: view.participants.iter().map(ParticipantRow::of).collect(),
+            other_seeds: view.other_seeds,
+            can_stop: view.can_stop,
+        }
+    }
+}
+
+impl ParticipantRow {
+    fn of(one: &Participant) -> Self {
+        Self {
+            ip: one.ip.to_string(),
+            port: one.port,
+            friend: one.friend.as_ref().map(ToString::to_string),
+            client: one.client.clone(),
+            inside: one.is_inside,
+            own: one.is_own,
+            progress: one.progress,
+            known: match (one.claim, one.link) {
+                (Some(_), Some(_)) => "both",
+                (Some(_), None) => "announced",
+                _ => "connected",
+            },
+            claimed_uploaded: one.claim.map(|claim| claim.uploaded),
+            claimed_downloaded: one.claim.map(|claim| claim.downloaded),
+            announced_ago_s: one.claim.map(|claim| claim.age_s),
+            sent: one.link.map(|link| link.sent),
+            received: one.link.map(|link| link.received),
+            upload_rate: one.link.map(|link| link.upload_rate),
+            download_rate: one.link.map(|link| link.download_rate),
+        }
+    }
+}
+
+impl ShareBody {
+    pub(super) fn into_wish(self) -> Result<ShareWish, Problem> {
+        let format = match self.format.as_deref() {
+            None | Some("v1") => Format::V1,
+            Some("hybrid") => Format::Hybrid,
+            Some("v2") => Format::V2,
+            Some(_) => return Err(Problem::invalid("`format` is v1, hybrid or v2")),
+        };
+        Ok(ShareWish {
+            path: self.path,
+            name: self.name,
+            format,
+            piece_bytes: self.piece_bytes,
+            is_public: self.public,
+            is_members_only: self.members_only,
+            comment: self.comment,
+            skip: self.skip,
+        })
+    }
+}
+
+impl ShareRow {
+    pub(super) fn of(view: &ShareView, counts: SwarmCounts, shares: &Shares) -> Self {
+        let ShareView { share, torrent } = view;
+        let files = torrent.metadata.iter().flat_map(|metadata| &metadata.files);
+        let files = files.filter(|file| !file.is_padding);
+        Self {
+            info_hash: share.id.to_string(),
+            info_hash_v2: torrent.hashes.v2().map(|hash| hash.to_string()),
+            name: torrent.name.to_string(),
+            path: share.path.clone(),
+            size_bytes: files.clone().map(|file| file.size_bytes).sum(),
+            file_count: files.count(),
+            made_at: share.made_at,
+            public: !share.is_private,
+            members_only: share.is_members_only,
+            error: torrent.status.error.clone(),
+            seeders: counts.seeders,
+            leechers: counts.leechers,
+            completed: counts.completed,
+            announce_urls: shares.announce_urls(None),
+            magnet: shares.magnet(view, None),
+            change: None,
+        }
+    }
+}
+
+impl JobRow {
+    pub(super) fn of(job: &JobView) -> Self {
+        let made = job.outcome.as_ref().and_then(|outcome| outcome.as_ref().ok());
+        let failed = job.outcome.as_ref().and_then(|outcome| outcome.as_ref().err());
+        Self {
+            number: job.number,
+            path: job.path.clone(),
+            state: match &job.outcome {
+                None => "hashing",
+                Some(Ok(_)) => "done",
+                Some(Err(_)) => "failed",
+            },
+            pieces_done: job.pieces.0,
+            pieces: job.pieces.1,
+            info_hash: made.map(|shared| shared.view.share.id.to_string()),
+            is_new: made.map(|shared| shared.is_new),
+            error: failed.map(|error| Problem::from(error.clone()).body().detail),
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! The handle's part for shares, friends and invites.
+
+use crate::domain::error::Result;
+use crate::domain::hash::TorrentId;
+use crate::domain::share::Friend;
+use crate::domain::share::Invite;
+use crate::domain::share::InviteToken;
+use crate::domain::share::Share;
+use crate::store::NewTorrent;
+use crate::store::Store;
+use crate::store::SwarmChange;
+use crate::store::friends;
+use crate::store::shares;
+use crate::store::swarms;
+use crate::store::torrents;
+
+impl Store {
+    /// Keeps a torrent, its share, and what its swarms are allowed: all of it or nothing.
+    ///
+    /// # Errors
+    /// `Conflict` when a torrent of this id is there, be it on its way out.
+    pub async fn add_share(
+        &self,
+        torrent: NewTorrent,
+        share: Share,
+        swarms: Vec<(TorrentId, SwarmChange)>,
+    ) -> Result<()> {
+        let size = torrent.resume.len() + torrent.metadata_file.as_ref().map_or(0, Vec::len);
+        let boot_id = self.boot_id.clone();
+        self.change(size, move |conn| {
+            torrents::add(conn, &boot_id, &torrent)?;
+            shares::put(conn, &share)?;
+            for (hash, change) in &swarms {
+                swarms::change(conn, *hash, *change)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Keeps a share of a torrent that is kept already.
+    ///
+    /// # Errors
+    /// Those of every change.
+    pub async fn put_share(&self, share: Share) -> Result<()> {
+        self.change(0, move |conn| shares::put(conn, &share)).await
+    }
+
+    /// All shares, the first made first. One goes when the removal of its torrent begins.
+    ///
+    /// # Errors
+    /// Those of every change; `Internal` also when a record is damaged.
+    pub async fn shares(&self) -> Result<Vec<Share>> {
+        self.change(0, shares::all).await
+    }
+
+    /// Keeps a friend with the key, or without it when it is revoked; then the links go too.
+    ///
+    /// # Errors
+    /// Those of every change.
+    pub async fn put_friend(&self, friend: Friend) -> Result<()> {
+        self.change(0, move |conn| friends::put(conn, &friend)).await
+    }
+
+    /// Forgets a friend, the key and the links.
+    ///
+    /// # Errors
+    /// Those of every change.
+    pub async fn remove_friend(&self, friend: Friend) -> Result<()> {
+        self.change(0, move |conn| friends::remove(conn, &friend)).await
+    }
+
+    /// All friends, by name.
+    ///
+    /// # Errors
+    /// Those of every change; `Internal` also when a record is damaged.
+    pub async fn friends(&self) -> Result<Vec<Friend>> {
+        self.change(0, friends::all).await
+    }
+
+    /// Keeps an invite.
+    ///
+    /// # Errors
+    /// Those of every change.
+    pub async fn put_invite(&self, invite: Invite) -> Result<()> {
+        self.change(0, move |conn| friends::put_invite(conn, &invite)).await
+    }
+
+    /// Forgets an invite; tells whether it was there.
+    ///
+    /// # Errors
+    /// Those of every change.
+    pub async fn remove_invite(&self, token: InviteToken) -> Result<bool> {
+        self.change(0, move |conn| friends::remove_invite(conn, &token)).await
+    }
+
+    /// All invites, the first made first.
+    ///
+    /// # Errors
+    /// Those of every change; `Internal` also when a record is damaged.
+    pub async fn invites(&self) -> Result<Vec<Invite>> {
+        self.change(0, friends::invites).await
+    }
+}

@@ -1,0 +1,170 @@
+//! Shares, friends and invites: kept whole, gone together.
+
+use super::*;
+use crate::domain::access::AccessKey;
+use crate::domain::access::KeyRecord;
+use crate::domain::access::Mode;
+use crate::domain::error::ErrorKind;
+use crate::domain::share::Friend;
+use crate::domain::share::Invite;
+use crate::domain::share::InviteToken;
+use crate::domain::share::Share;
+use crate::store::SwarmChange;
+
+const KEY: &str = "2cjvmxYTzG1ESiJBSAn5dxNornXB5CeD";
+
+fn key() -> AccessKey {
+    KEY.parse().unwrap()
+}
+
+fn share(number: u32) -> Share {
+    Share {
+        id: id(number),
+        path: format!("/downloads/{number}"),
+        made_at: 5,
+        is_private: true,
+        is_members_only: true,
+        skip: Some(vec!["*.part".into(), "x".into()]),
+        digest: [3; 32],
+    }
+}
+
+fn friend() -> Friend {
+    Friend {
+        name: "anna".parse().unwrap(),
+        key: key(),
+        made_at: 5,
+        valid_until: Some(99),
+        revoked_at: None,
+        shares: Some(vec![id(2), id(3)]),
+    }
+}
+
+fn invite() -> Invite {
+    Invite {
+        token: InviteToken::new(key()),
+        friend: friend().name,
+        share: id(2),
+        made_at: 5,
+        valid_until: None,
+        uses_left: Some(1),
+    }
+}
+
+/// What the swarms of a share are allowed.
+fn allowed(number: u32) -> Vec<(TorrentId, SwarmChange)> {
+    let second = torrent(number).v2.map(|v2| v2.truncated());
+    let hashes = [id(number)].into_iter().chain(second);
+    let changes = [SwarmChange::Listed(true), SwarmChange::Mode(Some(Mode::Private))];
+    hashes.flat_map(|hash| changes.map(|change| (hash, change))).collect()
+}
+
+/// Issue 5: a share is one transaction, and so is its end.
+#[test]
+fn a_share_comes_whole_and_goes_whole() {
+    let room = Room::new();
+    room.wait(async {
+        let store = room.open().store;
+        store.add_share(torrent(2), share(2), allowed(2)).await.unwrap();
+        store.put_invite(invite()).await.unwrap();
+        let twice = store.add_share(torrent(2), share(2), allowed(2)).await.unwrap_err();
+        assert_eq!(twice.kind(), ErrorKind::Conflict);
+        store.close(true).await.unwrap();
+
+        let opened = room.open();
+        let store = opened.store;
+        assert_eq!(opened.torrents.len(), 1);
+        assert_eq!(store.shares().await.unwrap(), [share(2)]);
+        assert_eq!(store.swarms().await.unwrap().len(), 2, "both swarms of a hybrid");
+        store.begin_removal(id(2), false).await.unwrap();
+        assert_eq!(store.shares().await.unwrap(), []);
+        assert_eq!(store.invites().await.unwrap(), []);
+        assert_eq!(store.swarms().await.unwrap(), []);
+        store.finish_removal(id(2)).await.unwrap();
+        store.close(true).await.unwrap();
+    });
+}
+
+/// Issue 5: what is refused leaves nothing behind.
+#[test]
+fn a_share_of_a_torrent_that_is_there_changes_nothing() {
+    let room = Room::new();
+    room.wait(async {
+        let store = room.open().store;
+        store.add_torrent(torrent(3)).await.unwrap();
+        assert!(store.add_share(torrent(3), share(3), allowed(3)).await.is_err());
+        assert_eq!(store.shares().await.unwrap(), []);
+        assert_eq!(store.swarms().await.unwrap(), []);
+        store.close(true).await.unwrap();
+    });
+}
+
+#[test]
+fn a_friend_is_a_key_until_it_is_revoked() {
+    let room = Room::new();
+    room.wait(async {
+        let store = room.open().store;
+        store.put_friend(friend()).await.unwrap();
+        store.put_invite(invite()).await.unwrap();
+        store.close(true).await.unwrap();
+
+        let store = room.open().store;
+        assert_eq!(store.friends().await.unwrap(), [friend()]);
+        assert_eq!(store.invites().await.unwrap(), [invite()]);
+        let held = KeyRecord { key: key(), valid_until: Some(99) };
+        assert_eq!(store.keys().await.unwrap(), [held]);
+        let revoked = Friend { revoked_at: Some(7), ..friend() };
+        store.put_friend(revoked.clone()).await.unwrap();
+        assert_eq!(store.friends().await.unwrap(), [revoked]);
+        assert_eq!((store.keys().await.unwrap(), store.invites().await.unwrap()), (vec![], vec![]));
+        store.put_friend(friend()).await.unwrap();
+        store.remove_friend(friend()).await.unwrap();
+        assert_eq!((store.keys().await.unwrap(), store.friends().await.unwrap()), (vec![], vec![]));
+        store.close(true).await.unwrap();
+    });
+}
+
+#[test]
+fn an_invite_counts_its_uses_and_can_be_taken_back() {
+    let room = Room::new();
+    room.wait(async {
+        let store = room.open().store;
+        for uses_left in [Some(1), Some(0), None] {
+            let invite = Invite { uses_left, ..invite() };
+            store.put_invite(invite.clone()).await.unwrap();
+            assert_eq!(store.invites().await.unwrap(), [invite]);
+        }
+        assert!(store.remove_invite(invite().token).await.unwrap());
+        assert!(!store.remove_invite(invite().token).await.unwrap());
+        store.close(true).await.unwrap();
+    });
+}
+
+/// Rule D4: a damaged record is set aside, the others load; a token is not shown whole (W11).
+#[test]
+fn d4_damaged_records_of_sharing_are_set_aside() {
+    let room = Room::new();
+    room.wait(async {
+        let store = room.open().store;
+        store.add_share(torrent(2), share(2), Vec::new()).await.unwrap();
+        store.add_share(torrent(3), share(3), Vec::new()).await.unwrap();
+        store.put_friend(friend()).await.unwrap();
+        store.put_invite(invite()).await.unwrap();
+        store.close(true).await.unwrap();
+        let sql = room.sql();
+        sql.execute("UPDATE shares SET path = 'x' WHERE id = ?1", [&id(2).0]).unwrap();
+        sql.execute("UPDATE friends SET valid_until = NULL", []).unwrap();
+        sql.execute("UPDATE invites SET uses_left = 9", []).unwrap();
+        drop(sql);
+
+        let opened = room.open();
+        let named: Vec<&str> = opened.bad.iter().map(|bad| &*bad.id_text).collect();
+        let share_text = format!("share `{}`", id(2));
+        assert_eq!(named, [&*share_text, "friend `anna`", "invite `2cjv`"]);
+        let store = opened.store;
+        assert_eq!(store.shares().await.unwrap(), [share(3)]);
+        assert_eq!(store.friends().await.unwrap(), []);
+        assert_eq!(store.invites().await.unwrap(), []);
+        store.close(true).await.unwrap();
+    });
+}
