@@ -27,6 +27,7 @@ use crate::http::api;
 use crate::http::connections::Place;
 use crate::http::link::Link;
 use crate::http::link::attend;
+use crate::http::reply::IsLive;
 use crate::http::tls::Tls;
 use crate::http::tracker;
 use crate::http::watched::Watched;
@@ -119,7 +120,10 @@ where
     let service = service_fn(|request: Request<Incoming>| {
         link.request_began();
         let link = Arc::clone(link);
-        answer(request).map_ok(|response| response.map(|body| WatchedBody { body, link }))
+        answer(request).map_ok(|response| {
+            let is_live = response.extensions().get::<IsLive>().is_some();
+            response.map(|body| WatchedBody { body, link, is_live })
+        })
     });
     let mut server = http1::Builder::new();
     server.max_buf_size(limits.head_bytes.max(8192)).half_close(false);
