@@ -7,6 +7,7 @@ use crate::domain::hash::InfoHashes;
 use crate::domain::hash::TorrentId;
 use crate::domain::metadata::Metadata;
 use crate::domain::remote_tracker::RemoteTracker;
+use crate::domain::torrent_figures::TorrentFigures;
 
 /// What a torrent is doing, pause and error aside.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -110,6 +111,8 @@ pub struct Status {
     pub seeding_s: u64,
     /// Seconds spent running.
     pub active_s: u64,
+    /// What else is counted of it.
+    pub figures: TorrentFigures,
 }
 
 /// One of our torrents as the board shows it.

@@ -42,6 +42,7 @@ use crate::engine::prepared;
 use crate::engine::prepared::Prepared;
 use crate::engine::prepared::refused;
 use crate::engine::settings::PreparedSession;
+use crate::engine::stats::Stats;
 use crate::engine::waker::Waker;
 
 /// How often changed statuses are asked for.
@@ -56,6 +57,8 @@ pub(crate) struct Slot {
     pub(crate) pex: bool,
     /// As libtorrent counts: -1 = any number.
     pub(crate) connections_per_torrent: i32,
+    /// What it was given beside libtorrent's defaults.
+    pub(crate) settings: Vec<bridge::Setting>,
 }
 
 /// What the engine thread remembers of a torrent beside its row on the board.
@@ -93,6 +96,7 @@ pub(crate) struct Actor {
     /// Saves asked for and not yet handed up.
     pub(crate) saves_under_way: usize,
     pub(crate) update_soon: bool,
+    stats: Stats,
     updated_at: Instant,
     next_token: Token,
     wake_pending: Arc<AtomicBool>,
@@ -123,6 +127,7 @@ impl Actor {
                 session,
                 pex: config.pex,
                 connections_per_torrent: count_or_any(config.connections_per_torrent),
+                settings: config.settings.clone(),
             };
             session.map_err(refused).map(slot)
         };
@@ -139,6 +144,7 @@ impl Actor {
             waiting: HashMap::new(),
             saves_under_way: 0,
             update_soon: false,
+            stats: Stats::default(),
             updated_at: now,
             next_token: 1,
             wake_pending,
@@ -193,9 +199,13 @@ impl Actor {
         for index in 0..self.slots.len() {
             let mut batch = bridge::Batch::default();
             note_failure("drain", self.slots[index].session.pin_mut().drain(&mut batch));
+            if !batch.stats.is_empty() {
+                self.stats.answered(&self.slots, index, &batch.stats);
+            }
             self.apply(batch);
         }
         self.board.announce();
+        self.board.pulse.note();
     }
 
     fn obey(&mut self, message: Message) {
@@ -230,6 +240,8 @@ impl Actor {
             Message::Note { id, note } => self.note(id, note),
             Message::Save { id, reply } => self.save_for(id, reply),
             Message::Peers { id, reply } => drop(reply.send(self.peers(id))),
+            Message::Stats { reply } => self.stats.ask(&mut self.slots, reply),
+            Message::Configure { wish, reply } => drop(reply.send(self.configure(*wish))),
         }
     }
 
@@ -396,7 +408,7 @@ impl Actor {
 }
 
 /// A count for libtorrent, whose word for "any number" is -1; ours is 0. It counts to 2^24.
-fn count_or_any(count: u32) -> i32 {
+pub(crate) fn count_or_any(count: u32) -> i32 {
     i32::try_from(count).ok().filter(|count| (1..1 << 24).contains(count)).unwrap_or(-1)
 }
 

@@ -11,8 +11,10 @@ mod convert;
 pub(crate) mod ffi;
 mod message;
 mod prepared;
+mod pulse;
 mod saving;
 pub mod settings;
+mod stats;
 mod stopping;
 #[cfg(test)]
 mod tests;
@@ -39,6 +41,7 @@ use crate::domain::event::Event;
 use crate::domain::hash::AnyHash;
 use crate::domain::hash::TorrentId;
 use crate::domain::peer::Peer;
+use crate::domain::stats::EngineStats;
 use crate::domain::torrent::Torrent;
 use crate::engine::actor::Actor;
 use crate::engine::board::Board;
@@ -49,6 +52,7 @@ use crate::engine::message::Reply;
 pub use crate::engine::message::Saved;
 pub use crate::engine::prepared::AddOptions;
 pub use crate::engine::prepared::Prepared;
+use crate::engine::settings::PreparedSession;
 use crate::engine::settings::SettingValue;
 
 /// Commands that may wait for the engine thread; past it callers are told Busy.
@@ -85,6 +89,9 @@ pub struct EngineConfig {
     /// How often progress is saved, at most.
     pub resume_interval: Duration,
 }
+
+/// Settings for a running session, checked.
+pub struct NewSettings(PreparedSession);
 
 /// Peers, and when they were asked for.
 type PeerList = (Instant, Arc<[Peer]>);
@@ -245,6 +252,37 @@ impl Engine {
         }
         self.peer_lists.insert(id, (Instant::now(), Arc::clone(&peers)));
         Ok(peers)
+    }
+
+    /// The statistics of every session, at most a second old.
+    ///
+    /// # Errors
+    /// Busy.
+    pub async fn stats(&self) -> Result<Arc<EngineStats>> {
+        self.ask(|reply| Message::Stats { reply }).await
+    }
+
+    /// Checks settings for a session that runs, without applying them.
+    ///
+    /// # Errors
+    /// Invalid, for an unknown or mistyped setting.
+    pub fn prepare_settings(&self, session: &SessionConfig) -> Result<NewSettings> {
+        settings::prepare_one(session, &settings::known()?).map(NewSettings)
+    }
+
+    /// Gives a running session other settings: those that it was started with and that are not
+    /// named any more get libtorrent's default.
+    ///
+    /// # Errors
+    /// Invalid, when libtorrent refuses them; Busy.
+    pub async fn configure(&self, new: NewSettings) -> Result<()> {
+        let wish = Box::new(new.0);
+        self.ask(|reply| Message::Configure { wish, reply }).await
+    }
+
+    /// Whether the thread that owns the sessions still does its work (rule T9).
+    pub fn is_alive(&self) -> bool {
+        self.board.pulse.is_recent()
     }
 
     /// Saves what is unsaved, tells the trackers and ends the sessions, within `limit`.
