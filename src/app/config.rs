@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde::Deserializer;
@@ -19,11 +20,14 @@ use crate::app::config_paths;
 use crate::app::config_show::Row;
 use crate::app::config_sources;
 use crate::app::config_sources::Environment;
+use crate::app::config_sources::Layers;
 use crate::app::config_sources::Wishes;
+pub use crate::app::config_tracker::MetricsConfig;
 pub use crate::app::config_tracker::TrackerConfig;
 use crate::domain::error::Error;
 use crate::domain::error::Result;
 use crate::http::TlsFiles;
+use crate::service::settings::Changes;
 
 /// Everything that can be configured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,6 +41,8 @@ pub struct Config {
     pub client: ClientConfig,
     /// The tracker.
     pub tracker: TrackerConfig,
+    /// Figures for Prometheus.
+    pub metrics: MetricsConfig,
     /// What is logged to standard error, and how.
     pub log: LogConfig,
 }
@@ -254,6 +260,7 @@ pub struct Loaded {
     pub file: Option<PathBuf>,
     /// Every key with its value and source, secrets masked, in the order of the keys.
     pub rows: Vec<Row>,
+    layers: Arc<Layers>,
 }
 
 impl Loaded {
@@ -264,11 +271,24 @@ impl Loaded {
     /// that cannot be read.
     pub fn load(wishes: &Wishes, environment: &Environment) -> Result<Self> {
         let layers = config_sources::read(wishes, environment)?;
-        let mut config: Config = layers.extract()?;
+        Self::of(Arc::new(layers), &Changes::new())
+    }
+
+    /// The same layers with `changes` made while the program ran; nothing is read again.
+    ///
+    /// # Errors
+    /// Invalid, when a change breaks a rule of the configuration.
+    pub(crate) fn changed(&self, changes: &Changes) -> Result<Self> {
+        Self::of(Arc::clone(&self.layers), changes)
+    }
+
+    fn of(layers: Arc<Layers>, changes: &Changes) -> Result<Self> {
+        let merged = layers.merge(changes)?;
+        let mut config: Config = merged.extract()?;
         config.fill();
         config.check(layers.file())?;
-        let rows = layers.rows(&config)?;
-        Ok(Self { rows, file: layers.file().map(Path::to_path_buf), config })
+        let (rows, file) = (merged.rows(&config)?, layers.file().map(Path::to_path_buf));
+        Ok(Self { config, file, rows, layers })
     }
 
     /// What torrents may never touch (rule F1): the state directory and the configuration.
@@ -288,6 +308,7 @@ impl Config {
             api: ApiConfig::default(),
             client: ClientConfig { download_dir, ..ClientConfig::default() },
             tracker: TrackerConfig::default(),
+            metrics: MetricsConfig::default(),
             log: LogConfig::default(),
         }
     }

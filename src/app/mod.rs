@@ -10,6 +10,7 @@ mod config_tracker;
 pub mod logging;
 pub mod serve;
 mod services;
+mod settings;
 pub mod state_dir;
 mod tracker;
 

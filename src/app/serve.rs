@@ -16,6 +16,7 @@ use crate::app::client_settings;
 use crate::app::config::Config;
 use crate::app::config::Loaded;
 use crate::app::services;
+use crate::app::settings;
 use crate::app::state_dir;
 use crate::app::state_dir::Addresses;
 use crate::app::state_dir::StateDir;
@@ -31,10 +32,16 @@ use crate::http::Server;
 use crate::service::Services;
 use crate::service::access::Access;
 use crate::service::auth::Auth;
+use crate::service::events;
+use crate::service::health::Health;
 use crate::service::keeper;
 use crate::service::loading::Loader;
 use crate::service::mending;
 use crate::service::paths::Roots;
+use crate::service::settings::Changes;
+use crate::service::settings::Settings;
+use crate::service::settings::kept;
+use crate::service::stats::Stats;
 use crate::service::swarms::Swarms;
 use crate::service::torrents::Torrents;
 use crate::service::watching;
@@ -91,6 +98,7 @@ pub fn run(loaded: Loaded) -> ExitCode {
 struct Running {
     stop_http: watch::Sender<bool>,
     http: JoinHandle<()>,
+    events: JoinHandle<()>,
     tracker: tracker::Running,
     engine: Engine,
     keeper: JoinHandle<()>,
@@ -120,6 +128,8 @@ async fn start(loaded: &Loaded) -> Result<Running, Failure> {
     let server = Server::bind(http).map_err(in_use)?;
     let udp = bind_udp(config)?;
     let opened = open_store(&state)?;
+    let (loaded, changes) = &with_changes(loaded, &opened.store).await?;
+    let config = &loaded.config;
     state_dir::set_payload_umask(config.client.umask_bits().unwrap_or(0o022));
     services::make_download_dir(config)?;
     let (records, waiting) = mpsc::channel(keeper::RECORDS_WAITING_MAX);
@@ -137,18 +147,20 @@ async fn start(loaded: &Loaded) -> Result<Running, Failure> {
     let configured = (&config.tracker, &config.client.listen[..]);
     let (http_ports, parts) = (&addresses.tracker_http, (&swarms, &engine, &store));
     let tracker = tracker::start(configured, udp, http_ports, parts.0, parts.1, parts.2)?;
-    let handle = load(loaded, auth, &engine, opened, swarms);
+    let handle = load(loaded, changes, auth, &engine, opened, swarms)?;
     let (stop_http, stop) = watch::channel(false);
+    let events = tokio::spawn(events::run(handle.events.clone(), stop.clone()));
     let http = tokio::spawn(server.run(dialects::handlers(handle, services::facts(config)), stop));
     announce(&state, &addresses, config)?;
-    Ok(Running { stop_http, http, tracker, engine, keeper, store, state })
+    Ok(Running { stop_http, http, events, tracker, engine, keeper, store, state })
 }
 
 async fn stop(running: Running) -> Result<(), Failure> {
-    let Running { stop_http, http, tracker, engine, keeper, store, state } = running;
+    let Running { stop_http, http, events, tracker, engine, keeper, store, state } = running;
     let _ = state.retract_api();
     stop_http.send_replace(true);
     let _ = http.await;
+    let _ = events.await;
     tracker.stop().await;
     let saved = engine.stop(ENGINE_STOP_LIMIT).await;
     let kept = tokio::time::timeout(KEEPER_STOP_LIMIT, keeper).await.is_ok();
@@ -186,14 +198,21 @@ fn start_engine(
     })
 }
 
+/// The configuration with what was changed in earlier runs, while the program ran.
+async fn with_changes(loaded: &Loaded, store: &Store) -> Result<(Loaded, Changes), Failure> {
+    let changes = kept(store, &settings::judge(loaded)).await?;
+    Ok((loaded.changed(&changes)?, changes))
+}
+
 /// Makes the services and begins to give the engine its torrents.
 fn load(
     loaded: &Loaded,
+    changes: &Changes,
     auth: Auth,
     engine: &Engine,
     opened: Opened,
     tracker: Tracker,
-) -> Services {
+) -> Result<Services, Failure> {
     let config = &loaded.config;
     let roots = Roots::new(config.client.roots.clone(), loaded.forbidden_paths());
     let Opened { store, torrents: stored, bad, .. } = opened;
@@ -204,13 +223,20 @@ fn load(
         &config.client.download_dir,
         torrents_in(&stored, &bad),
     );
+    let (judge, changes) = (settings::judge(loaded), changes.clone());
+    let watched = (
+        Stats::new(engine.clone(), tracker.clone(), store.clone()),
+        Settings::new(store.clone(), engine.clone(), tracker.clone(), judge, changes)?,
+        Health::new(engine.clone(), store.clone()),
+    );
     let swarms = (Swarms::new(tracker.clone()), Access::new(store.clone(), tracker));
-    let services = services::services(config, auth, engine, &roots, torrents.clone(), swarms);
+    let own = torrents.clone();
+    let services = services::services(config, auth, engine, &roots, own, swarms, watched);
     tokio::spawn(watching::run(torrents.clone(), engine.events()));
     tokio::spawn(mending::run(torrents.clone(), engine.events()));
     let loader = Loader { engine: engine.clone(), store, roots, torrents };
     tokio::task::spawn_blocking(move || loader.run(stored, &bad));
-    services
+    Ok(services)
 }
 
 /// How many torrents will be shown; removals that a crash interrupted are none.

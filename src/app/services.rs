@@ -20,11 +20,15 @@ use crate::http::Tls;
 use crate::service::Services;
 use crate::service::access::Access;
 use crate::service::auth::Auth;
+use crate::service::events::Events;
 use crate::service::fetch::Fetch;
 use crate::service::fetch::FetchConfig;
 use crate::service::fetch::PrivateAccess;
 use crate::service::files::Files;
+use crate::service::health::Health;
 use crate::service::paths::Roots;
+use crate::service::settings::Settings;
+use crate::service::stats::Stats;
 use crate::service::swarms::Swarms;
 use crate::service::token_file;
 use crate::service::torrents::Torrents;
@@ -40,6 +44,7 @@ pub(crate) fn services(
     roots: &Roots,
     torrents: Torrents,
     (swarms, access): (Swarms, Access),
+    (stats, settings, health): (Stats, Settings, Health),
 ) -> Services {
     let fetch = Fetch::new(FetchConfig {
         private: private_access(&config.client.fetch_private),
@@ -48,7 +53,8 @@ pub(crate) fn services(
         timeout: FETCH_LIMIT,
     });
     let files = Files::new(engine.clone(), torrents.clone(), roots.clone());
-    Services { torrents, files, fetch, swarms, access, auth }
+    let events = Events::new(torrents.clone(), swarms.clone());
+    Services { torrents, files, fetch, swarms, access, events, stats, settings, health, auth }
 }
 
 /// What some API repeats of the configuration.

@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::RwLock;
+use std::sync::atomic::AtomicU8;
+use std::sync::atomic::Ordering::Relaxed;
 
 use crate::domain::access::AccessKey;
 use crate::domain::access::KeyRecord;
@@ -23,7 +25,7 @@ const ADDRESSES_MAX: usize = 4096;
 /// Modes and keys.
 #[derive(Debug)]
 pub(crate) struct Access {
-    mode: Mode,
+    mode: AtomicU8,
     keys: RwLock<HashMap<AccessKey, Option<i64>>>,
     failures: Mutex<HashMap<IpAddr, Failures>>,
 }
@@ -38,12 +40,19 @@ impl Access {
     /// Serves by `mode` those who have one of `keys`.
     pub(crate) fn new(mode: Mode, keys: &[KeyRecord]) -> Self {
         let keys = keys.iter().map(|record| (record.key, record.valid_until)).collect();
+        let mode = AtomicU8::new(mode as u8);
         Self { mode, keys: RwLock::new(keys), failures: Mutex::default() }
     }
 
     /// The mode of swarms without one of their own.
     pub(crate) fn mode(&self) -> Mode {
-        self.mode
+        let number = self.mode.load(Relaxed);
+        Mode::ALL.into_iter().find(|mode| *mode as u8 == number).unwrap_or_default()
+    }
+
+    /// Another mode for them, from the next packet on.
+    pub(crate) fn set_mode(&self, mode: Mode) {
+        self.mode.store(mode as u8, Relaxed);
     }
 
     /// Whether who shows `key` may announce for a swarm with these marks. The key is looked at
@@ -55,7 +64,7 @@ impl Access {
         from: IpAddr,
         now: Now,
     ) -> Result<(), Refusal> {
-        let mode = marks.mode.unwrap_or(self.mode);
+        let mode = marks.mode.unwrap_or_else(|| self.mode());
         if mode.needs_key() && !self.lets_in(key, now) {
             return Err(self.refuse_key(from, now));
         }
@@ -67,13 +76,13 @@ impl Access {
 
     /// Whether the swarm's numbers may be told.
     pub(crate) fn shows(&self, marks: Marks, key: Option<&[u8]>, now: Now) -> bool {
-        let mode = marks.mode.unwrap_or(self.mode);
+        let mode = marks.mode.unwrap_or_else(|| self.mode());
         !mode.needs_key() || self.lets_in(key, now)
     }
 
     /// Whether a swarm with these marks is served at all.
     pub(crate) fn serves(&self, marks: Marks) -> bool {
-        let mode = marks.mode.unwrap_or(self.mode);
+        let mode = marks.mode.unwrap_or_else(|| self.mode());
         !mode.needs_listing() || marks.is_listed || marks.is_own
     }
 
