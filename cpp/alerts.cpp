@@ -60,6 +60,7 @@ void copy_times(lt::torrent_status const& from, StatusUpdate& to)
     to.last_download_at = unix_time(from.last_download);
     to.last_upload_at = unix_time(from.last_upload);
     to.seeding_s = count_of(lt::total_seconds(from.seeding_duration));
+    to.finished_s = count_of(lt::total_seconds(from.finished_duration));
     to.active_s = count_of(lt::total_seconds(from.active_duration));
 }
 

@@ -1,5 +1,4 @@
 // Makes a torrent of a file or a folder.
-#include <algorithm>
 #include <filesystem>
 #include <iterator>
 #include <stdexcept>
@@ -31,38 +30,14 @@ fs::path source_of(AuthorRequest const& request)
     return path;
 }
 
-bool is_excluded(AuthorRequest const& request, fs::path const& path)
-{
-    auto const name = path.filename().string();
-    return std::any_of(request.exclude.begin(), request.exclude.end(),
-        [&](rust::String const& excluded) { return std::string(excluded) == name; });
-}
-
-// The regular files to share, in one order on every machine. Symlinks are left out: they may
-// lead to what was never meant to be shared.
-std::vector<fs::path> list_files(AuthorRequest const& request, fs::path const& source)
-{
-    if (fs::is_regular_file(fs::symlink_status(source))) return {source};
-    std::vector<fs::path> files;
-    for (fs::recursive_directory_iterator i(source), end; i != end; ++i) {
-        auto const status = i->symlink_status();
-        if (is_excluded(request, i->path())) {
-            if (fs::is_directory(status)) i.disable_recursion_pending();
-            continue;
-        }
-        if (fs::is_regular_file(status)) files.push_back(i->path());
-    }
-    std::sort(files.begin(), files.end());
-    return files;
-}
-
+// The request's files, which the caller listed: below the path, or the path itself.
 lt::file_storage storage_of(AuthorRequest const& request, fs::path const& source)
 {
     lt::file_storage storage;
-    auto const parent = source.parent_path();
-    for (auto const& file : list_files(request, source)) {
-        auto const size = static_cast<std::int64_t>(fs::file_size(file));
-        storage.add_file(file.lexically_relative(parent).string(), size);
+    for (auto const& file : request.files) {
+        auto const path = fs::path(source.filename()) / std::string(file.path);
+        auto const name = file.path.empty() ? source.filename() : path;
+        storage.add_file(name.string(), static_cast<std::int64_t>(file.size));
     }
     if (storage.total_size() == 0) throw std::runtime_error("`" + source.string() + "` holds no data");
     return storage;
@@ -145,6 +120,7 @@ std::unique_ptr<AddParams> author(AuthorRequest const& request, Progress const& 
     hash_files(torrent, source.parent_path().string(), request.threads, progress);
 
     auto entry = torrent.generate();
+    if (!request.source.empty()) entry["info"]["source"] = std::string(request.source);
     auto const old_name = source.filename().string();
     auto const name = request.name.empty() ? old_name : clean_part(std::string(request.name));
     if (name != old_name) set_name(entry, old_name, name);

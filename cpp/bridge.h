@@ -100,6 +100,7 @@ public:
     rust::Vec<PeerEntry> peers(std::uint64_t token) const;
     rust::Vec<TrackerEntry> trackers(std::uint64_t token) const;
     rust::Vec<rust::String> web_seeds(std::uint64_t token) const;
+    rust::Vec<std::uint32_t> piece_availability(std::uint64_t token) const;
     void abort();
 
     std::unique_ptr<Impl> impl;

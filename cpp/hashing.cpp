@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <exception>
 #include <mutex>
+#include <optional>
 #include <stdexcept>
 #include <system_error>
 #include <thread>
@@ -24,6 +25,8 @@ namespace cove {
 namespace {
 
 constexpr int block_bytes = 16 << 10;
+// What is read at once: it is hashed while it is still in the processor's own cache.
+constexpr int chunk_bytes = 256 << 10;
 constexpr std::uint32_t threads_max = 64;
 
 // An open file; closed at the end of its scope.
@@ -44,18 +47,49 @@ private:
     int number_;
 };
 
-void read_part(std::string const& path, std::int64_t offset, lt::span<char> into)
-{
-    Descriptor const file(path);
-    while (!into.empty()) {
-        auto const got = ::pread(file.number(), into.data(), std::size_t(into.size()), offset);
-        if (got < 0 && errno == EINTR) continue;
-        if (got < 0) throw std::system_error(errno, std::generic_category(), path);
-        if (got == 0) throw std::runtime_error("`" + path + "` became shorter while it was read");
-        into = into.subspan(got);
-        offset += got;
+// Reads one thread's pieces; the file it read last stays open.
+class Reader final {
+public:
+    Reader(lt::file_storage const& files, std::string const& parent) : files_(files), parent_(parent) {}
+
+    void read(lt::piece_index_t piece, int start, lt::span<char> bytes)
+    {
+        for (auto const& part : files_.map_block(piece, start, int(bytes.size()))) {
+            auto const into = bytes.first(std::ptrdiff_t(part.size));
+            if (files_.pad_file_at(part.file_index)) {
+                std::fill(into.begin(), into.end(), char(0));
+            } else {
+                read_part(part.file_index, part.offset, into);
+            }
+            bytes = bytes.subspan(std::ptrdiff_t(part.size));
+        }
     }
-}
+
+private:
+    void read_part(lt::file_index_t index, std::int64_t offset, lt::span<char> into)
+    {
+        auto const path = files_.file_path(index, parent_);
+        if (!file_ || index != opened_) {
+            file_.reset();
+            file_.emplace(path);
+            opened_ = index;
+        }
+        while (!into.empty()) {
+            auto const size = std::size_t(into.size());
+            auto const got = ::pread(file_->number(), into.data(), size, offset);
+            if (got < 0 && errno == EINTR) continue;
+            if (got < 0) throw std::system_error(errno, std::generic_category(), path);
+            if (got == 0) throw std::runtime_error("`" + path + "` became shorter while it was read");
+            into = into.subspan(got);
+            offset += got;
+        }
+    }
+
+    lt::file_storage const& files_;
+    std::string const& parent_;
+    std::optional<Descriptor> file_;
+    lt::file_index_t opened_{};
+};
 
 // The root of `leaves`, as many as a power of two (BEP 52).
 lt::sha256_hash root_of(std::vector<lt::sha256_hash> leaves)
@@ -84,9 +118,10 @@ public:
     void run() noexcept
     {
         try {
-            std::vector<char> buffer(std::size_t(files_.piece_length()));
+            Reader reader(files_, parent_);
+            std::vector<char> buffer(std::size_t(std::min(files_.piece_length(), chunk_bytes)));
             for (int next = next_++; next < files_.num_pieces() && !is_over_; next = next_++) {
-                hash_piece(lt::piece_index_t(next), buffer);
+                hash_piece(lt::piece_index_t(next), reader, buffer);
             }
         } catch (...) {
             std::lock_guard<std::mutex> const lock(mutex_);
@@ -100,53 +135,53 @@ public:
     }
 
 private:
-    void hash_piece(lt::piece_index_t piece, std::vector<char>& buffer)
+    void hash_piece(lt::piece_index_t piece, Reader& reader, std::vector<char>& buffer)
     {
-        lt::span<char> const bytes(buffer.data(), files_.piece_size(piece));
-        fill(piece, bytes);
         auto const has_v2 = !torrent_.is_v1_only()
             && !files_.pad_file_at(files_.file_index_at_piece(piece));
-        auto const v1 = torrent_.is_v2_only() ? lt::sha1_hash() : lt::hasher(bytes).final();
-        auto const v2 = has_v2 ? v2_of(piece, bytes) : lt::sha256_hash();
+        // In v2 a piece ends with its file; the padding after it is v1's alone.
+        auto left_v2 = has_v2 ? files_.piece_size2(piece) : 0;
+        lt::hasher v1;
+        std::vector<lt::sha256_hash> leaves;
+        for (int start = 0; start < files_.piece_size(piece);) {
+            auto const size = std::min(int(buffer.size()), files_.piece_size(piece) - start);
+            lt::span<char> const bytes(buffer.data(), size);
+            reader.read(piece, start, bytes);
+            if (!torrent_.is_v2_only()) v1.update(bytes);
+            auto const part = std::min(size, left_v2);
+            add_leaves(bytes.first(part), leaves);
+            left_v2 -= part;
+            start += size;
+        }
+        auto const root = has_v2 ? v2_of(piece, std::move(leaves)) : lt::sha256_hash();
         std::lock_guard<std::mutex> const lock(mutex_);
         if (is_over_) return;
-        if (!torrent_.is_v2_only()) torrent_.set_hash(piece, v1);
-        if (has_v2) put_v2(piece, v2);
+        if (!torrent_.is_v2_only()) torrent_.set_hash(piece, v1.final());
+        if (has_v2) put_v2(piece, root);
         auto const total = small_count_of(files_.num_pieces());
         if (progress_.report(++done_, total)) return;
         fail(std::make_exception_ptr(std::runtime_error("cancelled")));
     }
 
-    void fill(lt::piece_index_t piece, lt::span<char> bytes) const
+    static void add_leaves(lt::span<char const> bytes, std::vector<lt::sha256_hash>& leaves)
     {
-        for (auto const& part : files_.map_block(piece, 0, int(bytes.size()))) {
-            auto const into = bytes.first(std::ptrdiff_t(part.size));
-            if (files_.pad_file_at(part.file_index)) {
-                std::fill(into.begin(), into.end(), char(0));
-            } else {
-                read_part(files_.file_path(part.file_index, parent_), part.offset, into);
-            }
-            bytes = bytes.subspan(std::ptrdiff_t(part.size));
+        while (!bytes.empty()) {
+            auto const size = std::min<std::ptrdiff_t>(block_bytes, bytes.size());
+            leaves.push_back(lt::hasher256(bytes.first(size)).final());
+            bytes = bytes.subspan(size);
         }
     }
 
-    lt::sha256_hash v2_of(lt::piece_index_t piece, lt::span<char const> bytes) const
+    lt::sha256_hash v2_of(lt::piece_index_t piece, std::vector<lt::sha256_hash> leaves) const
     {
         auto const file = files_.file_index_at_piece(piece);
-        bytes = bytes.first(files_.piece_size2(piece));
         // A file smaller than a piece has a tree of its own size.
-        std::size_t leaves = std::size_t(files_.piece_length() / block_bytes);
+        std::size_t count = std::size_t(files_.piece_length() / block_bytes);
         if (files_.file_size(file) < files_.piece_length()) {
-            for (leaves = 1; leaves < std::size_t(files_.file_num_blocks(file));) leaves *= 2;
+            for (count = 1; count < std::size_t(files_.file_num_blocks(file));) count *= 2;
         }
-        std::vector<lt::sha256_hash> hashes;
-        while (!bytes.empty()) {
-            auto const size = std::min<std::ptrdiff_t>(block_bytes, bytes.size());
-            hashes.push_back(lt::hasher256(bytes.first(size)).final());
-            bytes = bytes.subspan(size);
-        }
-        hashes.resize(leaves);
-        return root_of(std::move(hashes));
+        leaves.resize(count);
+        return root_of(std::move(leaves));
     }
 
     void put_v2(lt::piece_index_t piece, lt::sha256_hash const& root)

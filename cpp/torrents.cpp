@@ -328,4 +328,13 @@ rust::Vec<rust::String> Session::web_seeds(std::uint64_t token) const
     return to;
 }
 
+rust::Vec<std::uint32_t> Session::piece_availability(std::uint64_t token) const
+{
+    std::vector<int> from;
+    impl->handle(token).piece_availability(from);
+    rust::Vec<std::uint32_t> to;
+    for (auto const copies : from) to.push_back(copies < 0 ? 0 : std::uint32_t(copies));
+    return to;
+}
+
 }  // namespace cove

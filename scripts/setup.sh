@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 BUILD_PACKAGES=(g++ make pkg-config libtorrent-rasterbar-dev libssl-dev)
-TEST_PACKAGES=(aria2 qbittorrent-nox iproute2 e2fsprogs util-linux mount)
+TEST_PACKAGES=(aria2 curl qbittorrent-nox iproute2 e2fsprogs util-linux mount)
 
 missing_packages() {
     local package
@@ -44,19 +44,27 @@ need_elsewhere() {
     fi
     [ "$1" = test ] || return 0
     local tool
-    for tool in aria2c qbittorrent-nox mkfs.ext4 ip; do
+    for tool in aria2c curl qbittorrent-nox mkfs.ext4 ip; do
         command -v "$tool" >/dev/null || { echo "please install: $tool" >&2; exit 1; }
     done
 }
 
-# The Python side of the tests: libtorrent's own wheel, in a folder that git ignores.
+# The Python side of the tests: libtorrent's own wheel and schemathesis, in a folder that git ignores.
 make_venv() {
-    [ -x .venv/bin/python ] && .venv/bin/python -c 'import libtorrent' 2>/dev/null && return
+    local schemathesis=4.32.5
+    if [ -x .venv/bin/python ] && .venv/bin/python -c 'import libtorrent' 2>/dev/null; then
+        .venv/bin/python -c "from importlib.metadata import version as v
+assert v('schemathesis') == '$schemathesis'" 2>/dev/null ||
+            .venv/bin/python -m pip install -q --disable-pip-version-check \
+                "schemathesis==$schemathesis"
+        return
+    fi
     if ! python3 -c 'import ensurepip, venv' 2>/dev/null && command -v apt-get >/dev/null; then
         install_packages python3-venv
     fi
     python3 -m venv --clear .venv
-    .venv/bin/python -m pip install -q --disable-pip-version-check libtorrent requests
+    .venv/bin/python -m pip install -q --disable-pip-version-check libtorrent requests \
+        "schemathesis==$schemathesis"
 }
 
 # The node side of the tests: one client of trackers, in a folder that git ignores. Its native parts
@@ -71,6 +79,23 @@ make_node() {
     mkdir -p .node
     npm install --prefix .node --ignore-scripts --omit=optional --no-audit --no-fund \
         --loglevel=error "bittorrent-tracker@$version" >/dev/null
+}
+
+# Torrust's own clients of trackers, in the user's cache. They only have to run, so they are built
+# fast instead of fast to run.
+torrust_clients() {
+    local peers=${XDG_CACHE_HOME:-$HOME/.cache}/cove/peers name bins=() built=1
+    for name in http_tracker_client udp_tracker_client tracker_checker; do
+        bins+=(--bin "$name")
+        [ -x "$peers/bin/$name" ] || built=
+    done
+    [ -n "$built" ] && return
+    echo "building torrust-tracker's clients; this takes a while" >&2
+    mkdir -p "$peers"
+    CARGO_PROFILE_DEV_LTO=off CARGO_PROFILE_DEV_OPT_LEVEL=0 CARGO_PROFILE_DEV_DEBUG=false \
+        cargo install --quiet --debug --locked --version 3.0.0 --root "$peers" \
+        --target-dir "$peers/target-torrust" torrust-tracker "${bins[@]}"
+    rm -rf "$peers/target-torrust"
 }
 
 # The trackers of `make bench-tracker`, in the user's cache. One that cannot be had is left out.
@@ -119,6 +144,7 @@ case $1 in
     test)
         make_venv
         make_node
+        torrust_clients
         ;;
     bench) peer_trackers ;;
     fuzz) command -v cargo-fuzz >/dev/null || cargo install --quiet --locked cargo-fuzz ;;

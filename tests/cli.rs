@@ -11,6 +11,7 @@ use crate::common::peer::Peer;
 use crate::common::torrents::KIB;
 use crate::common::torrents::MIB;
 use crate::common::torrents::Recipe;
+use crate::common::torrents::many_small;
 use crate::common::torrents::payload;
 use crate::common::tracker::Tracker;
 
@@ -81,7 +82,7 @@ fn programs_get_json() {
     let added = json_of(&home.run(&["--json", "add", &magnet]));
     assert_eq!(added["added"], json!([{ "source": magnet, "infohash": torrent.hash }]));
     let listed = json_of(&home.run(&["ls", "--json"]));
-    assert_eq!(listed["downloads"][0]["infohash"], json!(torrent.hash));
+    assert_eq!(listed["torrents"][0]["info_hash"], json!(torrent.hash));
     let removed = json_of(&home.run(&["rm", "--json", &torrent.hash]));
     assert_eq!(removed["removed"][0]["infohash"], json!(torrent.hash));
 }
@@ -188,7 +189,7 @@ fn another_server_is_reached_by_its_address_and_token() {
 
     let listed = json_of(&command.output().unwrap());
 
-    assert_eq!(listed["downloads"], json!([]));
+    assert_eq!(listed["torrents"], json!([]));
 }
 
 #[test]
@@ -203,4 +204,50 @@ fn shells_get_their_completions() {
         assert!(out(&output).contains(word), "{shell}");
     }
     drop(home);
+}
+
+/// Issue 4, point 8.
+#[test]
+fn lists_are_filtered_and_sorted_by_the_server() {
+    let home = Home::new();
+    let torrents = many_small(&home.downloads, 3, 70);
+    let app = home.start();
+    app.api.add_many(&torrents);
+    let listed = home.run(&["ls", "--filter", "not name contains '1.bin'", "--sort", "-name"]);
+    assert_code(&listed, 0);
+    let text = out(&listed);
+    let names: Vec<&str> =
+        text.lines().skip(1).filter_map(|line| line.split_whitespace().next()).collect();
+    assert_eq!(names, ["small-00002.bin", "small-00000.bin"]);
+    let page = json_of(&home.run(&["ls", "--limit", "1", "--json"]));
+    assert_eq!((&page["total"], page["torrents"].as_array().unwrap().len()), (&json!(3), 1));
+    let wrong = home.run(&["ls", "--filter", "is:sleeping"]);
+    assert_code(&wrong, 1);
+    assert!(said(&wrong).contains("at character 3"), "{}", said(&wrong));
+    let peers = home.run(&["peers", &torrents[0].hash]);
+    assert_code(&peers, 0);
+    assert!(out(&peers).starts_with("peer"), "{}", out(&peers));
+    assert_code(&home.run(&["peers", &"0".repeat(40)]), 8);
+}
+
+#[test]
+fn the_tracker_is_looked_after() {
+    let home = Home::new().set("tracker.mode", "private_listed");
+    let _app = home.start();
+    let hash = "ab".repeat(20);
+    let made = home.run(&["key", "add", "--valid-for", "60"]);
+    assert_code(&made, 0);
+    let key = out(&made).trim().to_owned();
+    assert_eq!(key.len(), 32);
+    let listed = out(&home.run(&["key", "ls"]));
+    assert!(listed.contains(&key[..4]) && !listed.contains(&key), "rule F11: {listed}");
+    assert_code(&home.run(&["key", "rm", &key]), 0);
+    assert_code(&home.run(&["key", "rm", &key]), 8);
+
+    assert_code(&home.run(&["whitelist", "add", &hash]), 0);
+    assert_eq!(out(&home.run(&["whitelist", "ls"])).trim(), hash);
+    assert_code(&home.run(&["swarm", &hash]), 8);
+    assert_code(&home.run(&["whitelist", "rm", &hash]), 0);
+    assert_code(&home.run(&["whitelist", "rm", &hash]), 8);
+    assert_eq!(out(&home.run(&["whitelist", "ls"])), "");
 }

@@ -163,8 +163,12 @@ fn wrong_words(source: &Source) -> Vec<String> {
 /// Serde stays where bytes become values: wires, configuration, JSON, the store.
 fn knows_serde(path: &str) -> bool {
     let file = path.rsplit('/').next().unwrap_or(path);
-    let is_named = ["wire.rs", "json.rs", "client.rs", "openapi.rs"].contains(&file);
-    is_named || file.starts_with("config") || path.starts_with("store/")
+    let is_named = ["json.rs", "client.rs", "openapi.rs"].contains(&file);
+    is_named
+        || file == "wire.rs"
+        || file.ends_with("_wire.rs")
+        || file.starts_with("config")
+        || path.starts_with("store/")
 }
 
 #[track_caller]

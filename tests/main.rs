@@ -8,10 +8,12 @@
 
 mod common;
 
+mod auth;
 mod bad_input;
 mod cli;
 mod crash;
 mod disk_full;
+mod events;
 mod foreign;
 mod hostile;
 mod hostile_magnets;
@@ -19,14 +21,20 @@ mod hostile_paths;
 mod house;
 mod listeners;
 mod lost_files;
+mod native;
 mod power;
 mod restart;
+mod settings;
+mod stats;
 mod streaming;
 mod tls;
 mod torrust;
+mod torrust_clients;
 mod tracker_crash;
 mod tracker_household;
 mod tracker_http;
 mod tracker_member;
 mod tracker_udp;
 mod tribler;
+mod tribler_rest;
+mod udpt;

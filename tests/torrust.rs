@@ -9,6 +9,8 @@ use crate::common::announcer::leech;
 use crate::common::announcer::seed;
 use crate::common::app::App;
 use crate::common::app::Home;
+use crate::common::golden::Asked;
+use crate::common::golden::Golden;
 use crate::common::http::Answer;
 use crate::common::http::Request;
 
@@ -106,7 +108,8 @@ fn the_versioned_routes_answer_as_3_0_does() {
     assert_refused(&wrong, 400, "Invalid auth key id param \"short\"");
     for seconds in ["18446744073709551615", "9223372036854775807"] {
         let answer = app.try_torrust("POST", &format!("/api/v1/key/{seconds}"));
-        assert_eq!(answer.status, 400, "S12: {}", answer.text());
+        let text = format!("Invalid URL: invalid auth key duration: \"{seconds}\"");
+        assert_refused(&answer, 400, &text);
     }
     let post = |body: &str| {
         let target = format!("/api/v1/keys?token={}", app.api.token);
@@ -123,6 +126,155 @@ fn the_versioned_routes_answer_as_3_0_does() {
     assert!(made.json()["expiry_time"].as_str().unwrap().ends_with(" UTC"));
     assert_eq!(post(r#"{"key":"short","seconds_valid":60}"#).status, 400);
     assert_eq!(post(r#"{"key":7}"#).status, 422);
+    assert_eq!(post("{").status, 400);
+}
+
+/// Sections 2 and 8, row by row: each route and each failure of both generations.
+#[test]
+fn each_route_answers_as_its_table_says() {
+    let home = home("public");
+    let app = home.start();
+    let mut golden = Golden::of("torrust/routes")
+        .hide(app.api.token.clone(), "{token}")
+        .volatile(&["key", "valid_until", "expiry_time"]);
+    let own = "0123456789abcdefghijABCDEFGHIJ01";
+    let json = Some("application/json");
+    let wish = format!("{{\"key\":\"{own}\",\"seconds_valid\":null}}");
+    let rows: [(&str, &str, &str, Option<&str>, &str); 53] = [
+        ("old-stats", "GET", "/api/stats", None, ""),
+        ("old-stats-slash", "GET", "/api/stats/", None, ""),
+        ("old-stats-head", "HEAD", "/api/stats", None, ""),
+        ("old-stats-put", "PUT", "/api/stats", None, ""),
+        ("old-stats-deeper", "GET", "/api/stats/x", None, ""),
+        ("old-torrents", "GET", "/api/torrents", None, ""),
+        ("old-torrents-page", "GET", "/api/torrents?offset=0&limit=10", None, ""),
+        ("old-torrents-bad-limit", "GET", "/api/torrents?limit=x", None, ""),
+        ("old-torrents-empty-offset", "GET", "/api/torrents?offset=", None, ""),
+        ("old-torrent-unknown", "GET", "/api/torrent/{hash}", None, ""),
+        ("old-torrent-malformed", "GET", "/api/torrent/xyz", None, ""),
+        ("old-whitelist-add", "POST", "/api/whitelist/{hash}", None, ""),
+        ("old-whitelist-again", "POST", "/api/whitelist/{hash}", None, ""),
+        ("old-whitelist-malformed", "POST", "/api/whitelist/xyz", None, ""),
+        ("old-whitelist-reload", "GET", "/api/whitelist/reload", None, ""),
+        ("old-whitelist-get", "GET", "/api/whitelist/{hash}", None, ""),
+        ("old-whitelist-remove", "DELETE", "/api/whitelist/{hash}", None, ""),
+        ("old-whitelist-remove-again", "DELETE", "/api/whitelist/{hash}", None, ""),
+        ("old-key", "POST", "/api/key/60", None, ""),
+        ("old-key-zero", "POST", "/api/key/0/", None, ""),
+        ("old-key-body-ignored", "POST", "/api/key/60", Some("text/plain"), "whatever"),
+        ("old-key-negative", "POST", "/api/key/-1", None, ""),
+        ("old-key-text", "POST", "/api/key/abc", None, ""),
+        ("old-key-overflow", "POST", "/api/key/18446744073709551615", None, ""),
+        ("old-key-unknown", "DELETE", "/api/key/nonsense", None, ""),
+        ("old-keys-reload", "GET", "/api/keys/reload", None, ""),
+        ("old-health", "GET", "/api/health_check", None, ""),
+        ("v1-stats", "GET", "/api/v1/stats", None, ""),
+        ("v1-stats-post", "POST", "/api/v1/stats", None, ""),
+        ("v1-torrents", "GET", "/api/v1/torrents?offset=&limit=", None, ""),
+        ("v1-torrents-bad-offset", "GET", "/api/v1/torrents?offset=x", None, ""),
+        ("v1-torrents-of-unknown", "GET", "/api/v1/torrents?info_hash={hash}", None, ""),
+        ("v1-torrents-of-malformed", "GET", "/api/v1/torrents?info_hash=abc", None, ""),
+        ("v1-torrent-unknown", "GET", "/api/v1/torrent/{hash}", None, ""),
+        ("v1-torrent-malformed", "GET", "/api/v1/torrent/abc", None, ""),
+        ("v1-whitelist-add", "POST", "/api/v1/whitelist/{hash}", None, ""),
+        ("v1-whitelist-malformed", "DELETE", "/api/v1/whitelist/abc", None, ""),
+        ("v1-whitelist-reload", "GET", "/api/v1/whitelist/reload", None, ""),
+        ("v1-whitelist-remove", "DELETE", "/api/v1/whitelist/{hash}", None, ""),
+        ("v1-key", "POST", "/api/v1/key/60", None, ""),
+        ("v1-key-negative", "POST", "/api/v1/key/-1", None, ""),
+        ("v1-keys-given", "POST", "/api/v1/keys", json, &wish),
+        ("v1-keys-made", "POST", "/api/v1/keys", json, "{\"key\":null,\"seconds_valid\":60}"),
+        ("v1-keys-short", "POST", "/api/v1/keys", json, "{\"key\":\"x\",\"seconds_valid\":60}"),
+        ("v1-keys-wrong-type", "POST", "/api/v1/keys", json, "{\"key\":1,\"seconds_valid\":60}"),
+        ("v1-keys-no-json", "POST", "/api/v1/keys", json, "{\"key\":"),
+        ("v1-keys-no-type", "POST", "/api/v1/keys", Some("text/plain"), &wish),
+        ("v1-keys-reload", "GET", "/api/v1/keys/reload", None, ""),
+        ("v1-key-remove", "DELETE", "/api/v1/key/0123456789abcdefghijABCDEFGHIJ01", None, ""),
+        ("v1-key-unknown", "DELETE", "/api/v1/key/0123456789abcdefghijABCDEFGHIJ01", None, ""),
+        ("v1-key-malformed", "DELETE", "/api/v1/key/short", None, ""),
+        ("v1-unknown", "GET", "/api/v1/torrents/more", None, ""),
+        ("outside", "GET", "/nothing", None, ""),
+    ];
+    for (name, method, path, kind, body) in rows {
+        let path = path.replace("{hash}", HEX);
+        let mark = if path.contains('?') { '&' } else { '?' };
+        let target = format!("{path}{mark}token={}", app.api.token);
+        let headers = kind.map(|kind| ("Content-Type", kind.to_owned())).into_iter().collect();
+        let sent = kind.map(|_| body.as_bytes());
+        let request = Request { method, target: &target, headers, body: sent };
+        let answer = request.send(&app.api.host).unwrap();
+        golden.check(name, &Asked { method, target: &target, body }, &answer);
+        let is_v1 = name.starts_with("v1-");
+        assert_eq!(answer.header("x-request-id").is_some(), is_v1, "section 8: {name}");
+    }
+    golden.finish();
+}
+
+/// Section 8: a request is known by the id that its sender gave it, or by a new one each.
+#[test]
+fn a_request_has_an_id() {
+    let home = home("public");
+    let app = home.start();
+    let target = format!("/api/v1/stats?token={}", app.api.token);
+    let id = |given: Option<&str>| {
+        let headers = given.map(|id| ("x-request-id", id.to_owned())).into_iter().collect();
+        let request = Request { method: "GET", target: &target, headers, body: None };
+        let answer = request.send(&app.api.host).unwrap();
+        answer.header("x-request-id").unwrap().to_owned()
+    };
+    assert_eq!(id(Some("mine-1")), "mine-1");
+    let (first, second) = (id(None), id(None));
+    assert_ne!(first, second);
+    assert_eq!((first.len(), first.as_bytes()[14]), (36, b'4'));
+}
+
+/// Section 8: beside the announces, without a token.
+#[test]
+fn the_tracker_tells_its_health() {
+    let home = home("public").set("tracker.http.bind", "127.0.0.1:0");
+    let app = home.start();
+    let request = Request { method: "GET", target: "/health_check", ..Request::default() };
+    let answer = request.send(&app.tracker_http[0].to_string()).unwrap();
+    assert_eq!((answer.status, &*answer.text()), (200, "{\"status\":\"Ok\"}"));
+}
+
+/// Section 4, its setting: scripts of 2.1 to 2.3 find peers as objects at the older route too.
+#[test]
+fn the_older_route_lists_objects_when_told_to() {
+    let home = home("public").set("tracker.torrust_peers", "objects");
+    let app = home.start();
+    Announcer::new(app.tracker_udp[0]).announce(&seed(6881, *b"-qB4630-mnopqrstuvwx"));
+    let torrent = app.torrust("GET", &format!("/api/torrent/{HEX}")).text();
+    let start = format!(
+        "{{\"info_hash\":\"{HEX}\",\"seeders\":1,\"completed\":0,\"leechers\":0,\"peers\":[{{\
+         \"peer_id\":{{\"id\":\"2d7142343633302d6d6e6f707172737475767778\",\
+         \"client\":\"qBittorrent\"}},\"peer_addr\":\"127.0.0.1:6881\",\"updated\":"
+    );
+    let rest = torrent.strip_prefix(&start).unwrap_or_else(|| panic!("{torrent}"));
+    let end = ",\"uploaded\":0,\"downloaded\":0,\"left\":0,\"event\":\"Started\"}]}";
+    let age_ms: u64 = rest.strip_suffix(end).unwrap_or_else(|| panic!("{rest}")).parse().unwrap();
+    assert!(age_ms < 60_000, "an age, not a moment");
+}
+
+/// Section 4: at most 74 peers, in the order of their ids.
+#[test]
+fn a_torrent_lists_74_peers() {
+    let home = home("public");
+    let app = home.start();
+    let asker = Announcer::new(app.tracker_udp[0]);
+    for number in (0..80u8).rev() {
+        let mut id = PID1;
+        id[19] = number;
+        asker.announce(&leech(7000 + u16::from(number), id));
+    }
+    for path in [format!("/api/torrent/{HEX}"), format!("/api/v1/torrent/{HEX}")] {
+        let torrent = app.torrust("GET", &path).json();
+        assert_eq!(torrent["leechers"], 80);
+        let peers = torrent["peers"].as_array().unwrap();
+        let id = |peer: &serde_json::Value| peer.to_string();
+        assert_eq!(peers.len(), 74);
+        assert!(peers.windows(2).all(|pair| id(&pair[0]) < id(&pair[1])), "{path}");
+    }
 }
 
 /// Sections 3 and 4, and vector S1: what was announced is shown at once.

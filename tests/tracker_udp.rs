@@ -15,7 +15,10 @@ use crate::common::announcer::seed;
 use crate::common::app::App;
 use crate::common::app::Home;
 use crate::common::http::Request;
+use crate::common::machine::is_root;
+use crate::common::process::skip;
 use crate::common::random::Random;
+use crate::common::raw_udp;
 
 fn home(mode: &str) -> Home {
     Home::new().set("tracker.mode", mode).set("tracker.udp.bind", "127.0.0.1:0,[::1]:0")
@@ -170,6 +173,32 @@ fn u19_u20_u23_u24_strange_values_are_taken_for_what_they_are() {
         let told = asker.announce(&in_swarm(hash, leech(5, PID1))).peers;
         assert!(told.contains(&at(tracker, 7)), "U24: {told:?}");
         assert!(told.iter().all(|peer| peer.ip() == tracker.ip() && peer.port() != 0));
+    });
+}
+
+/// Such a datagram has nobody who could be answered; only a raw socket sends one.
+#[test]
+fn u21_a_datagram_from_port_0_is_dropped() {
+    if !is_root() {
+        return skip("u21_a_datagram_from_port_0_is_dropped", "root", false);
+    }
+    // One worker, so that what was sent first is read first.
+    let home = home("public").set("tracker.udp.workers", 1);
+    let app = home.start();
+    in_both_families(&app, |tracker, _| {
+        let family = if tracker.is_ipv4() { "udp4" } else { "udp6" };
+        let connected = || {
+            let stats = app.torrust("GET", "/api/v1/stats").json();
+            stats[format!("{family}_connections_handled")].as_u64().expect("a count")
+        };
+        let asker = Announcer::unconnected(tracker.ip(), tracker);
+        raw_udp::send(7, tracker, &connect_request(1)).unwrap();
+        asker.ask(&connect_request(2));
+        // `ask` sends a connect request of its own behind it.
+        assert_eq!(connected(), 3, "the one from port 7 was answered");
+        raw_udp::send(0, tracker, &connect_request(3)).unwrap();
+        asker.ask(&connect_request(4));
+        assert_eq!(connected(), 5, "the one from port 0 was not");
     });
 }
 

@@ -1,31 +1,20 @@
 //! Tribler's downloads API, both generations, word for word: `tests/golden/tribler/` holds every
-//! request with its whole answer. `COVE_GOLDEN=write` writes what the program answers now; the
-//! difference is a change of contract and is to be read as one.
+//! request with its whole answer.
 
 use std::fs;
-use std::path::Path;
-use std::path::PathBuf;
 
 use serde_json::json;
 
 use crate::common::app::App;
 use crate::common::app::Home;
+use crate::common::golden::Asked;
+use crate::common::golden::Golden;
 use crate::common::http::Answer;
 use crate::common::http::Request;
 use crate::common::torrents::KIB;
 use crate::common::torrents::Recipe;
 use crate::common::torrents::Torrent;
 use crate::common::torrents::payload;
-
-/// Headers that are a part of the contract; the others are the server's own.
-const SHOWN: [&str; 6] = [
-    "content-type",
-    "content-disposition",
-    "content-range",
-    "accept-ranges",
-    "content-length",
-    "retry-after",
-];
 
 /// Members whose value is another one at each run.
 const VOLATILE: [&str; 8] = [
@@ -86,9 +75,9 @@ fn tell(generation: &str, root: &str) {
     let home = Home::new();
     let torrent = fixture(&home);
     let app = home.start();
-    let golden =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/tribler").join(generation);
-    let mut wrong = Vec::new();
+    let mut golden = Golden::of(&format!("tribler/{generation}"))
+        .volatile(&VOLATILE)
+        .hide(home.downloads.display().to_string(), "{downloads}");
     for step in story(root, &torrent) {
         match step {
             Wait(status) => {
@@ -96,12 +85,20 @@ fn tell(generation: &str, root: &str) {
             }
             Step::Call { name, method, target, body } => {
                 let answer = send(&app, method, &target, &body);
-                let text = show(method, &target, &body, &answer, &home);
-                wrong.extend(compare(&golden.join(format!("{name}.txt")), &text));
+                let asked = Asked { method, target: &target, body: &shown(&body) };
+                golden.check(name, &asked, &answer);
             }
         }
     }
-    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+    golden.finish();
+}
+
+fn shown(body: &Body) -> String {
+    match body {
+        Body::None => String::new(),
+        Json(json) => (*json).to_owned(),
+        Body::File(bytes, kind) => format!("{kind}, {} bytes", bytes.len()),
+    }
 }
 
 /// Everything the contract has an answer for, in an order that makes sense.
@@ -279,61 +276,6 @@ fn send(app: &App<'_>, method: &str, target: &str, body: &Body) -> Answer {
     headers.extend(bytes.map(|(_, kind)| ("Content-Type", kind.to_owned())));
     let request = Request { method, target, headers, body: bytes.map(|(bytes, _)| bytes) };
     request.send(&app.api.host).unwrap()
-}
-
-/// A request and its answer as they stand in a golden file.
-fn show(method: &str, target: &str, body: &Body, answer: &Answer, home: &Home) -> String {
-    let mut text = format!("{method} {target}\n");
-    match body {
-        Body::None => {}
-        Json(json) => text.push_str(&format!("{json}\n")),
-        Body::File(bytes, kind) => text.push_str(&format!("{kind}, {} bytes\n", bytes.len())),
-    }
-    let shown_body = shown_body(answer, home);
-    text.push_str(&format!("\n{}\n", answer.status));
-    for name in SHOWN {
-        // The length of a body with volatile members says nothing.
-        let says = name != "content-length" || shown_body.starts_with('(');
-        if let Some(value) = answer.header(name).filter(|_| says) {
-            text.push_str(&format!("{name}: {value}\n"));
-        }
-    }
-    text.push_str(&format!("\n{shown_body}\n"));
-    text
-}
-
-fn shown_body(answer: &Answer, home: &Home) -> String {
-    let is_text = answer.header("content-type").is_some_and(|kind| kind.contains("json"));
-    if !is_text && !answer.body.is_empty() {
-        return format!("({} bytes)", answer.body.len());
-    }
-    let root = home.downloads.display().to_string();
-    let text = answer.text().replace(&root, "{downloads}");
-    VOLATILE.iter().fold(text, |text, member| masked(&text, member))
-}
-
-/// The text with the numbers of a member left out.
-fn masked(text: &str, member: &str) -> String {
-    let start = format!("\"{member}\": ");
-    let mut parts = text.split(&start);
-    let mut out = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let end = part.find([',', '}', ']']).unwrap_or(part.len());
-        out.push_str(&format!("{start}*{}", &part[end..]));
-    }
-    out
-}
-
-/// The difference, if there is one; writes the file when told to.
-fn compare(path: &PathBuf, text: &str) -> Option<String> {
-    if std::env::var("COVE_GOLDEN").is_ok_and(|wish| wish == "write") {
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-        return None;
-    }
-    let golden = fs::read_to_string(path).unwrap_or_default();
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    (golden != text).then(|| format!("--- {name} is\n{text}--- and should be\n{golden}"))
 }
 
 /// Section 3: while the stored torrents are being loaded 7.x shows none, 8.x those that are there;

@@ -46,8 +46,22 @@ pub struct TrackerConfig {
     pub proxies: Vec<Network>,
     /// Announces over HTTP.
     pub http: TrackerHttpConfig,
+    /// In which shape `/api/torrent/HASH` lists peers: `pairs`, as Torrust's document of 2021 has
+    /// them, or `objects`, as its versions 2.1 to 2.3 sent them. Default `pairs`.
+    pub torrust_peers: TorrustPeers,
     /// How much the tracker remembers.
     pub limits: TrackerLimits,
+}
+
+/// The answer to `tracker.torrust_peers`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TorrustPeers {
+    /// Pairs of identity and state.
+    #[default]
+    Pairs,
+    /// Objects.
+    Objects,
 }
 
 /// The answer to `tracker.mode`.
@@ -160,6 +174,7 @@ impl Default for TrackerConfig {
             proxies: Vec::new(),
             udp: TrackerUdpConfig::default(),
             http: TrackerHttpConfig::default(),
+            torrust_peers: TorrustPeers::default(),
             limits: TrackerLimits::default(),
         }
     }

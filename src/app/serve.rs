@@ -16,6 +16,7 @@ use crate::app::client_settings;
 use crate::app::config::Config;
 use crate::app::config::Loaded;
 use crate::app::services;
+use crate::app::services::Doors;
 use crate::app::settings;
 use crate::app::state_dir;
 use crate::app::state_dir::Addresses;
@@ -27,14 +28,15 @@ use crate::domain::error::Error;
 use crate::domain::error::ErrorKind;
 use crate::engine::Engine;
 use crate::engine::EngineConfig;
+use crate::http::EventStreams;
 use crate::http::Role;
 use crate::http::Server;
 use crate::service::Services;
 use crate::service::access::Access;
-use crate::service::auth::Auth;
 use crate::service::events;
 use crate::service::health::Health;
 use crate::service::keeper;
+use crate::service::lifecycle::Lifecycle;
 use crate::service::loading::Loader;
 use crate::service::mending;
 use crate::service::paths::Roots;
@@ -104,12 +106,16 @@ struct Running {
     keeper: JoinHandle<()>,
     store: Store,
     state: StateDir,
+    lifecycle: Lifecycle,
 }
 
 async fn serve(loaded: Loaded) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
     let running = start(&loaded).await?;
-    signals.wait().await;
+    tokio::select! {
+        () = signals.wait() => {}
+        () = running.lifecycle.stop_asked() => {}
+    }
     tracing::info!("stopping");
     tokio::select! {
         outcome = stop(running) => outcome,
@@ -123,7 +129,7 @@ async fn serve(loaded: Loaded) -> Result<(), Failure> {
 async fn start(loaded: &Loaded) -> Result<Running, Failure> {
     let config = &loaded.config;
     let state = StateDir::open(&config.state_dir)?;
-    let auth = services::auth(config, &state)?;
+    let first_token = services::first_token(config, &state)?;
     let http = services::http(config).map_err(|error| Failure(Exit::Usage, error.to_string()))?;
     let server = Server::bind(http).map_err(in_use)?;
     let udp = bind_udp(config)?;
@@ -136,6 +142,7 @@ async fn start(loaded: &Loaded) -> Result<Running, Failure> {
     let engine = start_engine(config, records)?;
     let keeper = tokio::spawn(keeper::run(opened.store.clone(), waiting));
     let store = opened.store.clone();
+    let doors = services::doors(config, &store, &first_token).await?;
     let swarms = tracker::load(&config.tracker, &store).await?;
     let addresses = Addresses {
         url: state_dir::local_url(config.api.tls.scheme(), &server.addresses(Role::Api))
@@ -147,16 +154,19 @@ async fn start(loaded: &Loaded) -> Result<Running, Failure> {
     let configured = (&config.tracker, &config.client.listen[..]);
     let (http_ports, parts) = (&addresses.tracker_http, (&swarms, &engine, &store));
     let tracker = tracker::start(configured, udp, http_ports, parts.0, parts.1, parts.2)?;
-    let handle = load(loaded, changes, auth, &engine, opened, swarms)?;
+    let handle = load(loaded, changes, doors, &engine, opened, swarms)?;
+    let lifecycle = handle.lifecycle.clone();
     let (stop_http, stop) = watch::channel(false);
     let events = tokio::spawn(events::run(handle.events.clone(), stop.clone()));
-    let http = tokio::spawn(server.run(dialects::handlers(handle, services::facts(config)), stop));
+    let streams = EventStreams::new(stop.clone());
+    let handlers = dialects::handlers(handle, services::facts(config), streams);
+    let http = tokio::spawn(server.run(handlers, stop));
     announce(&state, &addresses, config)?;
-    Ok(Running { stop_http, http, events, tracker, engine, keeper, store, state })
+    Ok(Running { stop_http, http, events, tracker, engine, keeper, store, state, lifecycle })
 }
 
 async fn stop(running: Running) -> Result<(), Failure> {
-    let Running { stop_http, http, events, tracker, engine, keeper, store, state } = running;
+    let Running { stop_http, http, events, tracker, engine, keeper, store, state, .. } = running;
     let _ = state.retract_api();
     stop_http.send_replace(true);
     let _ = http.await;
@@ -208,7 +218,7 @@ async fn with_changes(loaded: &Loaded, store: &Store) -> Result<(Loaded, Changes
 fn load(
     loaded: &Loaded,
     changes: &Changes,
-    auth: Auth,
+    doors: Doors,
     engine: &Engine,
     opened: Opened,
     tracker: Tracker,
@@ -231,7 +241,7 @@ fn load(
     );
     let swarms = (Swarms::new(tracker.clone()), Access::new(store.clone(), tracker));
     let own = torrents.clone();
-    let services = services::services(config, auth, engine, &roots, own, swarms, watched);
+    let services = services::services(config, doors, engine, &roots, own, swarms, watched);
     tokio::spawn(watching::run(torrents.clone(), engine.events()));
     tokio::spawn(mending::run(torrents.clone(), engine.events()));
     let loader = Loader { engine: engine.clone(), store, roots, torrents };

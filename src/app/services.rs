@@ -7,6 +7,7 @@ use crate::app::config::ApiLimits;
 use crate::app::config::Config;
 use crate::app::config::FetchPrivate;
 use crate::app::config::TlsConfig;
+use crate::app::config_tracker::TorrustPeers;
 use crate::app::state_dir::StateDir;
 use crate::dialects::SessionFacts;
 use crate::domain::error::Error;
@@ -19,19 +20,28 @@ use crate::http::Role;
 use crate::http::Tls;
 use crate::service::Services;
 use crate::service::access::Access;
+use crate::service::attempts::Attempts;
 use crate::service::auth::Auth;
+use crate::service::browse::Browse;
 use crate::service::events::Events;
 use crate::service::fetch::Fetch;
 use crate::service::fetch::FetchConfig;
 use crate::service::fetch::PrivateAccess;
 use crate::service::files::Files;
 use crate::service::health::Health;
+use crate::service::lifecycle::Lifecycle;
 use crate::service::paths::Roots;
 use crate::service::settings::Settings;
 use crate::service::stats::Stats;
 use crate::service::swarms::Swarms;
 use crate::service::token_file;
+use crate::service::tokens::FirstToken;
+use crate::service::tokens::Source;
+use crate::service::tokens::Tokens;
 use crate::service::torrents::Torrents;
+use crate::service::users::Setup;
+use crate::service::users::Users;
+use crate::store::Store;
 
 /// How long fetching a torrent may take (rule F6).
 const FETCH_LIMIT: Duration = Duration::from_secs(10);
@@ -39,7 +49,7 @@ const FETCH_LIMIT: Duration = Duration::from_secs(10);
 /// Every service, over a running engine.
 pub(crate) fn services(
     config: &Config,
-    auth: Auth,
+    doors: Doors,
     engine: &Engine,
     roots: &Roots,
     torrents: Torrents,
@@ -54,7 +64,24 @@ pub(crate) fn services(
     });
     let files = Files::new(engine.clone(), torrents.clone(), roots.clone());
     let events = Events::new(torrents.clone(), swarms.clone());
-    Services { torrents, files, fetch, swarms, access, events, stats, settings, health, auth }
+    let (browse, lifecycle) = (Browse::new(roots.clone()), Lifecycle::new());
+    let Doors { auth, tokens, users } = doors;
+    Services {
+        torrents,
+        files,
+        fetch,
+        browse,
+        swarms,
+        access,
+        events,
+        stats,
+        settings,
+        health,
+        auth,
+        tokens,
+        users,
+        lifecycle,
+    }
 }
 
 /// What some API repeats of the configuration.
@@ -64,15 +91,40 @@ pub(crate) fn facts(config: &Config) -> SessionFacts {
         upload_limit: config.client.limits.upload_bytes_per_s,
         has_dht: config.client.dht,
         has_pex: config.client.pex,
+        has_torrust_objects: config.tracker.torrust_peers == TorrustPeers::Objects,
+        has_open_metrics: config.metrics.open,
     }
 }
 
 /// The configured token, or the one in the state directory (rule W2).
-pub(crate) fn auth(config: &Config, state: &StateDir) -> Result<Auth> {
+pub(crate) fn first_token(config: &Config, state: &StateDir) -> Result<FirstToken> {
     match &config.api.token {
-        Some(token) => Ok(Auth::new(token)),
-        None => token_file::read_or_make(&state.token_path()).map(|token| Auth::new(&token)),
+        Some(token) => Ok(FirstToken { secret: token.clone(), source: Source::Configuration }),
+        None => {
+            let secret = token_file::read_or_make(&state.token_path())?;
+            Ok(FirstToken { secret, source: Source::File })
+        }
     }
+}
+
+/// What judges callers, and what it judges them by.
+pub(crate) struct Doors {
+    pub(crate) auth: Auth,
+    pub(crate) tokens: Tokens,
+    pub(crate) users: Users,
+}
+
+/// Reads back who may.
+///
+/// # Errors
+/// Those of the store.
+pub(crate) async fn doors(config: &Config, store: &Store, first: &FirstToken) -> Result<Doors> {
+    let is_local = config.api.bind.iter().all(|address| address.ip().is_loopback());
+    let setup = if is_local { Setup::Open } else { Setup::WithToken };
+    let attempts = Attempts::default();
+    let tokens = Tokens::load(store.clone(), first).await?;
+    let users = Users::load(store.clone(), attempts.clone(), setup).await?;
+    Ok(Doors { auth: Auth::new(tokens.table(), users.logins(), attempts), tokens, users })
 }
 
 /// The server's part of the configuration.

@@ -4,16 +4,23 @@
 //! decides anything that another one would decide too.
 
 pub mod announce;
+pub mod health;
+pub mod metrics;
+pub mod native;
 pub mod torrust;
 pub mod tribler;
+pub mod udpt;
 
 use std::pin::Pin;
 use std::sync::Arc;
 
+use crate::dialects::metrics::MetricsAccess;
+use crate::dialects::native::Native;
 use crate::dialects::torrust::Torrust;
-use crate::dialects::tribler::Generation;
 use crate::dialects::tribler::Tribler;
+use crate::dialects::udpt::Udpt;
 use crate::http::Call;
+use crate::http::EventStreams;
 use crate::http::Handlers;
 use crate::http::Reply;
 use crate::http::TrackerCall;
@@ -31,17 +38,28 @@ pub struct SessionFacts {
     pub has_dht: bool,
     /// Whether peers tell each other of peers.
     pub has_pex: bool,
+    /// Whether Torrust's older API lists peers as objects, as 2.1 to 2.3 did.
+    pub has_torrust_objects: bool,
+    /// Whether `/metrics` answers without a token.
+    pub has_open_metrics: bool,
 }
 
-/// What the server calls for every request, by the role of the listener that it came to.
-pub fn handlers(services: Services, facts: SessionFacts) -> Handlers {
+/// What the server calls for every request, by the role of the listener that it came to. All APIs
+/// share the places of `streams`.
+pub fn handlers(services: Services, facts: SessionFacts, streams: EventStreams) -> Handlers {
     let (swarms, for_tracker) = (services.swarms.clone(), services.swarms.clone());
-    let torrust = Arc::new(Torrust::new(services.clone()));
-    let tribler = Arc::new(Tribler::new(services, facts));
+    let dialects = Arc::new(Dialects {
+        native: Native::new(services.clone(), streams),
+        torrust: Torrust::new(services.clone(), facts),
+        udpt: Udpt::new(services.clone()),
+        tribler: Tribler::new(services.clone(), facts),
+        services,
+        facts,
+        swarms,
+    });
     let api = move |call| {
-        let (tribler, torrust) = (Arc::clone(&tribler), Arc::clone(&torrust));
-        let swarms = swarms.clone();
-        Box::pin(async move { answer(&tribler, &torrust, &swarms, call).await }) as Pin<Box<_>>
+        let dialects = Arc::clone(&dialects);
+        Box::pin(async move { dialects.answer(call).await }) as Pin<Box<_>>
     };
     Handlers {
         api: Arc::new(api),
@@ -49,22 +67,44 @@ pub fn handlers(services: Services, facts: SessionFacts) -> Handlers {
     }
 }
 
-async fn answer(tribler: &Tribler, torrust: &Torrust, swarms: &Swarms, call: Call) -> Reply {
-    let segments: Vec<&str> = call.segments().iter().map(String::as_str).collect();
-    match segments.as_slice() {
-        ["announce" | "scrape", ..] if announce::is_tracker_path(call.path()) => {
-            let (client, local) = (Some(call.peer().ip()), call.local());
-            let (path, query) = (call.path(), call.raw_query());
-            read_only(call.method().as_str(), || {
-                announce::answer(swarms, &announce::Request { path, query, client, local })
-            })
+/// What speaks each API.
+struct Dialects {
+    native: Native,
+    torrust: Torrust,
+    udpt: Udpt,
+    tribler: Tribler,
+    services: Services,
+    facts: SessionFacts,
+    swarms: Swarms,
+}
+
+impl Dialects {
+    fn metrics_access(&self) -> MetricsAccess {
+        if self.facts.has_open_metrics { MetricsAccess::Open } else { MetricsAccess::Token }
+    }
+
+    async fn answer(&self, call: Call) -> Reply {
+        let segments: Vec<&str> = call.segments().iter().map(String::as_str).collect();
+        match segments.as_slice() {
+            ["announce" | "scrape", ..] if announce::is_tracker_path(call.path()) => {
+                let (client, local) = (Some(call.peer().ip()), call.local());
+                let (path, query) = (call.path(), call.raw_query());
+                read_only(call.method().as_str(), || {
+                    let request = announce::Request { path, query, client, local };
+                    announce::answer(&self.swarms, &request)
+                })
+            }
+            ["v1", ..] => self.native.answer(call).await,
+            ["health"] => health::answer(&self.services.health, &call).await,
+            ["metrics"] => metrics::answer(&self.services, self.metrics_access(), &call).await,
+            ["t", ..] => self.udpt.answer(call).await,
+            [] if matches!(call.method().as_str(), "GET" | "HEAD") => udpt::front_page(),
+            segments => match (tribler::generation(segments), torrust::generation(segments)) {
+                (Some(generation), _) => self.tribler.answer(generation, call).await,
+                (_, Some(generation)) => self.torrust.answer(generation, call).await,
+                (None, None) => tribler::unknown_path(&call),
+            },
         }
-        ["downloads", ..] => tribler.answer(Generation::Seven, call).await,
-        ["api", "downloads", ..] => tribler.answer(Generation::Eight, call).await,
-        segments => match torrust::generation(segments) {
-            Some(generation) => torrust.answer(generation, call).await,
-            None => tribler::unknown_path(&call),
-        },
     }
 }
 
@@ -72,8 +112,9 @@ async fn answer(tribler: &Tribler, torrust: &Torrust, swarms: &Swarms, call: Cal
 fn answer_tracker(swarms: &Swarms, call: &TrackerCall<'_>) -> Reply {
     let (client, local) = (call.client().ok(), call.local());
     let (path, query) = (call.path(), call.query());
-    read_only(call.method().as_str(), || {
-        announce::answer(swarms, &announce::Request { path, query, client, local })
+    read_only(call.method().as_str(), || match path {
+        "/health_check" => Some(torrust::health()),
+        _ => announce::answer(swarms, &announce::Request { path, query, client, local }),
     })
 }
 

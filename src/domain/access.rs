@@ -57,6 +57,8 @@ impl FromStr for Mode {
 
 /// Characters of a key.
 pub const KEY_LEN: usize = 32;
+/// Characters of a key that lists and logs show.
+pub const KEY_PREFIX_LEN: usize = 4;
 
 /// A key that lets its holder announce: 32 letters and digits (rule T5).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -73,12 +75,17 @@ impl AccessKey {
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
+
+    /// Its first characters, for lists and logs (rules F11, T5).
+    pub fn prefix(&self) -> &str {
+        &self.as_str()[..KEY_PREFIX_LEN]
+    }
 }
 
 /// Only the first four characters: a key is a secret (rules T5, W11).
 impl fmt::Debug for AccessKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}...", &self.as_str()[..4])
+        write!(f, "{}...", self.prefix())
     }
 }
 

@@ -17,6 +17,20 @@ pub struct RemoteTracker {
     pub leeches: i32,
 }
 
+impl RemoteTracker {
+    /// Scheme, host and port of the URL, without what may be a secret.
+    pub fn host(&self) -> &str {
+        let begin = self.url.find("://").map_or(0, |at| at + 3);
+        let rest = &self.url[begin..];
+        let length = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        // What stands before an @ is a user with a password.
+        match rest[..length].rfind('@') {
+            Some(at) => &rest[at + 1..length],
+            None => &self.url[..begin + length],
+        }
+    }
+}
+
 /// What the last announce to a remote tracker came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum TrackerState {
@@ -35,4 +49,31 @@ pub enum TrackerState {
     Timeout,
     /// An HTTP status other than 200.
     HttpStatus(u16),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rule W11.
+    #[test]
+    fn w11_a_host_shows_no_passkey() {
+        for (url, host) in [
+            ("http://t.example:80/announce/SECRET?passkey=SECRET", "http://t.example:80"),
+            ("udp://t.example:6969", "udp://t.example:6969"),
+            ("https://user:SECRET@t.example/a", "t.example"),
+            ("https://t.example?SECRET", "https://t.example"),
+            ("nonsense", "nonsense"),
+        ] {
+            let tracker = RemoteTracker {
+                url: url.into(),
+                tier: 0,
+                state: TrackerState::default(),
+                peers: -1,
+                seeds: -1,
+                leeches: -1,
+            };
+            assert_eq!(tracker.host(), host);
+        }
+    }
 }

@@ -109,10 +109,99 @@ pub struct Status {
     pub upload_limit: u32,
     /// Seconds spent complete and running.
     pub seeding_s: u64,
+    /// Seconds spent with all wanted files there, and running.
+    pub finished_s: u64,
     /// Seconds spent running.
     pub active_s: u64,
     /// What else is counted of it.
     pub figures: TorrentFigures,
+}
+
+/// What a torrent is doing in one word: of several that are true, the one that matters most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum State {
+    /// It stopped by itself; its error says why.
+    Error,
+    /// Its files are being moved.
+    Moving,
+    /// It waits for its turn in the queue.
+    Queued,
+    /// Somebody stopped it.
+    Stopped,
+    /// The engine has not seen it yet.
+    Loading,
+    /// Its files are being looked at or hashed.
+    Checking,
+    /// Its metadata is being asked for.
+    Metadata,
+    /// It fetches pieces.
+    Downloading,
+    /// All wanted files are there.
+    Finished,
+    /// All files are there.
+    Seeding,
+}
+
+impl State {
+    /// Each of them.
+    pub const ALL: [Self; 10] = [
+        Self::Error,
+        Self::Moving,
+        Self::Queued,
+        Self::Stopped,
+        Self::Loading,
+        Self::Checking,
+        Self::Metadata,
+        Self::Downloading,
+        Self::Finished,
+        Self::Seeding,
+    ];
+
+    /// Its name in APIs and filters.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Moving => "moving",
+            Self::Queued => "queued",
+            Self::Stopped => "stopped",
+            Self::Loading => "loading",
+            Self::Checking => "checking",
+            Self::Metadata => "metadata",
+            Self::Downloading => "downloading",
+            Self::Finished => "finished",
+            Self::Seeding => "seeding",
+        }
+    }
+}
+
+impl Status {
+    /// Payload sent for each byte received; 0 when nothing was received.
+    #[expect(clippy::cast_precision_loss, reason = "a share for people")]
+    pub fn ratio(&self) -> f64 {
+        match self.all_time_download_bytes {
+            0 => 0.0,
+            received => self.all_time_upload_bytes as f64 / received as f64,
+        }
+    }
+
+    /// Seconds until all wanted files are there at the present rate; `None` while nothing comes.
+    pub fn eta_s(&self) -> Option<u64> {
+        match self.wanted_bytes.saturating_sub(self.wanted_done_bytes) {
+            0 => Some(0),
+            left => left.checked_div(self.download_rate.into()),
+        }
+    }
+
+    /// Complete peers: as the trackers told, else as far as they are known.
+    pub fn seeders(&self) -> u32 {
+        u32::try_from(self.scrape_seeds).unwrap_or(self.known_seeds)
+    }
+
+    /// Incomplete peers: as the trackers told, else as far as they are known.
+    pub fn leechers(&self) -> u32 {
+        let known = self.known_peers.saturating_sub(self.known_seeds);
+        u32::try_from(self.scrape_leeches).unwrap_or(known)
+    }
 }
 
 /// One of our torrents as the board shows it.
@@ -146,6 +235,23 @@ impl Torrent {
     /// Whether `file` (an index into the metadata) is wanted.
     pub fn wants_file(&self, file: usize) -> bool {
         self.file_priorities.get(file).copied().unwrap_or(4) > 0
+    }
+
+    /// What it is doing, in one word.
+    pub fn state(&self) -> State {
+        let status = &self.status;
+        match status.stage {
+            _ if !status.error.is_empty() => State::Error,
+            _ if status.is_moving => State::Moving,
+            _ if status.is_paused && status.is_auto_managed => State::Queued,
+            _ if status.is_paused => State::Stopped,
+            Stage::Loading => State::Loading,
+            Stage::CheckingResume | Stage::Checking => State::Checking,
+            Stage::Metadata => State::Metadata,
+            Stage::Downloading => State::Downloading,
+            Stage::Finished => State::Finished,
+            Stage::Seeding => State::Seeding,
+        }
     }
 
     /// Whether every wanted piece is there and the torrent may serve.

@@ -1,7 +1,7 @@
 //! The one thread that owns the sessions: takes commands, drains alerts, keeps time.
 //!
 //! libtorrent wakes us only when its queue goes from empty to non-empty, so the loop drains after
-//! every message and at least once a tick: a lost wake costs one tick, never a stall.
+//! every burst of messages and at least once a tick: a lost wake costs one tick, never a stall.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,6 +24,7 @@ use crate::domain::error::Result;
 use crate::domain::event::Event;
 use crate::domain::hash::TorrentId;
 use crate::domain::peer::Peer;
+use crate::domain::remote_tracker::RemoteTracker;
 use crate::domain::torrent::Failure;
 use crate::domain::torrent::Stage;
 use crate::domain::torrent::Status;
@@ -42,11 +43,14 @@ use crate::engine::prepared;
 use crate::engine::prepared::Prepared;
 use crate::engine::prepared::refused;
 use crate::engine::settings::PreparedSession;
+use crate::engine::settings::count_or_any;
 use crate::engine::stats::Stats;
 use crate::engine::waker::Waker;
 
 /// How often changed statuses are asked for.
 const UPDATE_EVERY: Duration = Duration::from_secs(1);
+/// Commands that came together and share one look at the alerts.
+const BURST_MAX: usize = 64;
 /// How soon they are asked for again when something is known to have changed.
 const UPDATE_SOON: Duration = Duration::from_millis(40);
 
@@ -159,14 +163,16 @@ impl Actor {
                 Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => return,
             };
-            match message {
-                Some(Message::Stop { limit, reply }) => {
+            let (mut waiting, mut room) = (message, BURST_MAX);
+            while let Some(message) = waiting {
+                if let Message::Stop { limit, reply } = message {
                     let outcome = self.stop(limit);
                     let _ = reply.send(outcome);
                     return;
                 }
-                Some(message) => self.obey(message),
-                None => {}
+                self.obey(message);
+                room -= 1;
+                waiting = if room > 0 { inbox.try_recv().ok() } else { None };
             }
             self.drain();
             self.tick(Instant::now());
@@ -199,9 +205,7 @@ impl Actor {
         for index in 0..self.slots.len() {
             let mut batch = bridge::Batch::default();
             note_failure("drain", self.slots[index].session.pin_mut().drain(&mut batch));
-            if !batch.stats.is_empty() {
-                self.stats.answered(&self.slots, index, &batch.stats);
-            }
+            self.stats.answered(&self.slots, index, &batch.stats);
             self.apply(batch);
         }
         self.board.announce();
@@ -360,6 +364,7 @@ impl Actor {
                 row.trackers =
                     row.trackers.iter().filter(|tracker| tracker.url != url).cloned().collect();
             }
+            Note::TrackersReplaced(trackers) => replace_tracker_rows(row, trackers),
         });
         self.board.announce();
     }
@@ -405,11 +410,6 @@ impl Actor {
         let slot = self.torrents.get(&token)?.session;
         Some(self.slots[slot].session.pin_mut())
     }
-}
-
-/// A count for libtorrent, whose word for "any number" is -1; ours is 0. It counts to 2^24.
-pub(crate) fn count_or_any(count: u32) -> i32 {
-    i32::try_from(count).ok().filter(|count| (1..1 << 24).contains(count)).unwrap_or(-1)
 }
 
 pub(crate) fn row_of(prepared: &Prepared, session: Arc<str>) -> Torrent {
@@ -464,6 +464,20 @@ fn add_tracker_row(row: &mut Torrent, url: &str) {
     let entry = bridge::TrackerEntry { url: url.to_owned(), tier };
     let added = convert::trackers(&[entry]);
     row.trackers = row.trackers.iter().cloned().chain(added).collect();
+}
+
+/// What is known of a tracker stays when it stays.
+fn replace_tracker_rows(row: &mut Torrent, mut trackers: Vec<(String, u8)>) {
+    trackers.sort_by_key(|(_, tier)| *tier);
+    let entries: Vec<_> =
+        trackers.into_iter().map(|(url, tier)| bridge::TrackerEntry { url, tier }).collect();
+    let mut replaced = convert::trackers(&entries);
+    for tracker in &mut replaced {
+        if let Some(known) = row.trackers.iter().find(|known| known.url == tracker.url) {
+            *tracker = RemoteTracker { tier: tracker.tier, ..known.clone() };
+        }
+    }
+    row.trackers = replaced.into();
 }
 
 pub(crate) fn unknown(id: TorrentId) -> Error {

@@ -3,6 +3,8 @@
 use std::pin::Pin;
 use std::time::Duration;
 
+use tokio::sync::oneshot;
+
 use crate::domain::error::Result;
 use crate::domain::hash::TorrentId;
 use crate::domain::torrent::Torrent;
@@ -231,6 +233,50 @@ impl Engine {
         self.note(id, Note::TrackerRemoved(url))
     }
 
+    /// Has these announce URLs and no others, each in its tier.
+    ///
+    /// # Errors
+    /// `NotFound`; Busy.
+    pub async fn replace_trackers(&self, id: TorrentId, trackers: Vec<(String, u8)>) -> Result<()> {
+        let entry =
+            |(url, tier): &(String, u8)| bridge::TrackerEntry { url: url.clone(), tier: *tier };
+        let entries: Vec<_> = trackers.iter().map(entry).collect();
+        self.run(id, move |session, token| session.replace_trackers(token, &entries)).await?;
+        self.note(id, Note::TrackersReplaced(trackers))
+    }
+
+    /// The URLs of web servers that have the files. Asks the session.
+    ///
+    /// # Errors
+    /// `NotFound`; Busy.
+    pub async fn web_seeds(&self, id: TorrentId) -> Result<Vec<String>> {
+        self.look(id, |session, token| session.web_seeds(token)).await
+    }
+
+    /// Adds the URL of a web server that has the files.
+    ///
+    /// # Errors
+    /// `NotFound`; Busy.
+    pub async fn add_web_seed(&self, id: TorrentId, url: String) -> Result<()> {
+        self.run(id, move |session, token| session.add_web_seed(token, &url)).await
+    }
+
+    /// Removes the URL of a web server; nothing happens when it is not there.
+    ///
+    /// # Errors
+    /// `NotFound`; Busy.
+    pub async fn remove_web_seed(&self, id: TorrentId, url: String) -> Result<()> {
+        self.run(id, move |session, token| session.remove_web_seed(token, &url)).await
+    }
+
+    /// How many connected peers have each piece; empty while it seeds. Asks the session.
+    ///
+    /// # Errors
+    /// `NotFound`; Busy.
+    pub async fn piece_availability(&self, id: TorrentId) -> Result<Vec<u32>> {
+        self.look(id, |session, token| session.piece_availability(token)).await
+    }
+
     /// Connects to a peer.
     ///
     /// # Errors
@@ -273,6 +319,23 @@ impl Engine {
         + 'static,
     ) -> Result<()> {
         self.ask(|reply| Message::Run { id, work: Box::new(work), reply }).await
+    }
+
+    /// Asks the session something.
+    async fn look<T: Send + 'static>(
+        &self,
+        id: TorrentId,
+        look: impl FnOnce(&bridge::Session, Token) -> std::result::Result<T, cxx::Exception>
+        + Send
+        + 'static,
+    ) -> Result<T> {
+        let (seen, answer) = oneshot::channel();
+        let work = move |session: Pin<&mut bridge::Session>, token| {
+            let _ = seen.send(look(&session, token)?);
+            Ok(())
+        };
+        self.run(id, work).await?;
+        answer.await.map_err(|_| stopped())
     }
 
     async fn wait(

@@ -109,6 +109,7 @@ pub(crate) fn status(from: &bridge::StatusUpdate, limits: (u32, u32)) -> Status 
         download_limit: limits.0,
         upload_limit: limits.1,
         seeding_s: from.seeding_s,
+        finished_s: from.finished_s,
         active_s: from.active_s,
         figures: figures(&from.figures),
     }

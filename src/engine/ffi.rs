@@ -220,6 +220,7 @@ pub(crate) mod bridge {
         distributed_copies: f32,
         queue_position: i32,
         seeding_s: u64,
+        finished_s: u64,
         active_s: u64,
         figures: TorrentFigures,
         name: String,
@@ -335,11 +336,19 @@ pub(crate) mod bridge {
         is_counter: bool,
     }
 
+    /// One file to be hashed, as the caller found it.
+    #[derive(Debug, Clone)]
+    struct AuthorFile {
+        path: String, // below the request's; empty when that is the file
+        size: u64,
+    }
+
     /// What to make a .torrent of. `path` is a file or a folder; `piece_length` 0 = by size.
     #[derive(Debug, Clone)]
     struct AuthorRequest {
         path: String,
-        name: String, // empty: the last part of the path
+        files: Vec<AuthorFile>, // in the order of the torrent
+        name: String,           // empty: the last part of the path
         piece_length: u32,
         is_private: bool,
         make_v1: bool,
@@ -348,8 +357,8 @@ pub(crate) mod bridge {
         web_seeds: Vec<String>,
         comment: String,
         creator: String,
+        source: String, // a tracker's mark in the info dictionary; empty: none
         threads: u32,
-        exclude: Vec<String>, // file names left out, compared exactly
     }
 
     extern "Rust" {
@@ -471,11 +480,13 @@ pub(crate) mod bridge {
         /// The port that peers reach, 0 when not listening.
         fn listen_port(self: &Session) -> Result<u16>;
 
-        /// These four wait for libtorrent's network thread: details only, never lists.
+        /// These five wait for libtorrent's network thread: details only, never lists.
         fn description(self: &Session, token: u64) -> Result<Description>;
         fn peers(self: &Session, token: u64) -> Result<Vec<PeerEntry>>;
         fn trackers(self: &Session, token: u64) -> Result<Vec<TrackerEntry>>;
         fn web_seeds(self: &Session, token: u64) -> Result<Vec<String>>;
+        /// How many connected peers have each piece; empty while it seeds.
+        fn piece_availability(self: &Session, token: u64) -> Result<Vec<u32>>;
 
         /// Begins to stop: no torrent runs, `stopped` goes to the trackers. Does not wait.
         fn abort(self: Pin<&mut Session>) -> Result<()>;

@@ -83,9 +83,14 @@ pub(crate) enum Message {
 /// A change of a row that only commands know of.
 pub(crate) enum Note {
     FilePriorities(Vec<u8>),
-    Limits { download: u32, upload: u32 },
+    Limits {
+        download: u32,
+        upload: u32,
+    },
     TrackerAdded(String),
     TrackerRemoved(String),
+    /// These and no others, each with its tier.
+    TrackersReplaced(Vec<(String, u8)>),
     ErrorCleared,
 }
 

@@ -5,6 +5,7 @@
 
 mod actor;
 mod alerts;
+mod author;
 mod board;
 mod commands;
 mod convert;
@@ -44,6 +45,11 @@ use crate::domain::peer::Peer;
 use crate::domain::stats::EngineStats;
 use crate::domain::torrent::Torrent;
 use crate::engine::actor::Actor;
+pub use crate::engine::author::AuthorPlan;
+pub use crate::engine::author::Format;
+pub use crate::engine::author::HashMeter;
+pub use crate::engine::author::author;
+pub use crate::engine::author::cancelled;
 use crate::engine::board::Board;
 pub use crate::engine::commands::QueueMove;
 use crate::engine::ffi::bridge;

@@ -36,3 +36,18 @@ impl Pulse {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rule T9: a thread that does not come round is noticed.
+    #[test]
+    fn t9_a_pulse_that_stops_is_noticed() {
+        let started = Instant::now() - ROUND_MAX * 2;
+        let pulse = Pulse { started, round_at_ms: AtomicU64::new(0) };
+        assert!(!pulse.is_recent());
+        pulse.note();
+        assert!(pulse.is_recent());
+    }
+}

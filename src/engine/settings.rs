@@ -7,7 +7,6 @@ use crate::domain::error::Error;
 use crate::domain::error::Result;
 use crate::engine::SessionConfig;
 use crate::engine::actor::Actor;
-use crate::engine::actor::count_or_any;
 use crate::engine::ffi::bridge;
 use crate::engine::ffi::bridge::Setting;
 use crate::engine::ffi::bridge::SettingKind;
@@ -129,6 +128,11 @@ impl Actor {
         slot.connections_per_torrent = count_or_any(wish.connections_per_torrent);
         Ok(())
     }
+}
+
+/// A count for libtorrent, whose word for "any number" is -1; ours is 0. It counts to 2^24.
+pub(crate) fn count_or_any(count: u32) -> i32 {
+    i32::try_from(count).ok().filter(|count| (1..1 << 24).contains(count)).unwrap_or(-1)
 }
 
 /// Those of `after` that are not so `before`, and libtorrent's default for those that are gone.

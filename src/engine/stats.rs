@@ -45,8 +45,11 @@ impl Stats {
         }
     }
 
-    /// A session has answered.
+    /// What a drain brought: a session has answered, if there are values.
     pub(crate) fn answered(&mut self, slots: &[Slot], index: usize, values: &[i64]) {
+        if values.is_empty() {
+            return;
+        }
         let (names, places) = self.known.get_or_insert_with(known);
         let names = Arc::clone(names);
         let (Some(answers), Some(slot)) = (&mut self.answers, slots.get(index)) else {

@@ -134,20 +134,7 @@ fn author(directory: &Path, v1: bool, v2: bool) -> Prepared {
 }
 
 fn author_of(path: &Path, piece_length: u32, v1: bool, v2: bool) -> Prepared {
-    let request = bridge::AuthorRequest {
-        path: path.to_str().unwrap().into(),
-        name: String::new(),
-        piece_length,
-        is_private: false,
-        make_v1: v1,
-        make_v2: v2,
-        trackers: Vec::new(),
-        web_seeds: Vec::new(),
-        comment: String::new(),
-        creator: "test".into(),
-        threads: 2,
-        exclude: Vec::new(),
-    };
+    let request = bridge::AuthorRequest { piece_length, ..rig::request(path, v1, v2) };
     let made = bridge::author(&request, &Progress::default()).unwrap();
     Prepared::of(Ok(made), "made").unwrap()
 }

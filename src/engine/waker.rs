@@ -49,10 +49,6 @@ struct ProgressState {
     is_cancelled: AtomicBool,
 }
 
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the bridge is complete, and tested, before everything is called")
-)]
 impl Progress {
     /// Notes `done` of `total` pieces; false when the work should stop.
     pub(crate) fn report(&self, done: u32, total: u32) -> bool {
@@ -64,6 +60,11 @@ impl Progress {
     /// Pieces hashed and pieces in all; (0, 0) before the first.
     pub(crate) fn pieces(&self) -> (u32, u32) {
         (self.shared.done.load(Ordering::Relaxed), self.shared.total.load(Ordering::Relaxed))
+    }
+
+    /// Whether the work is to stop.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.shared.is_cancelled.load(Ordering::Relaxed)
     }
 
     /// Makes the next report stop the work.

@@ -89,7 +89,7 @@ where
         Service::Api(api) => {
             let service = warp::service(api::filter(Arc::clone(api), ends));
             let answer = |request| service.clone().call(request);
-            run(socket, answer, link, &shared.limits).await;
+            run(socket, answer, server(&shared.limits), link, &shared.limits).await;
         }
         Service::Tracker(tracker) => {
             let service = warp::service(tracker::filter(Arc::clone(tracker), ends));
@@ -97,9 +97,21 @@ where
                 tracker::note_forwarded(&mut request, tracker);
                 ready(at_once(service.clone().call(request)))
             };
-            run(socket, answer, link, &shared.limits).await;
+            // Answers are small: one piece is cheaper to send than head and body apart.
+            let mut server = server(&shared.limits);
+            server.writev(false);
+            run(socket, answer, server, link, &shared.limits).await;
         }
     }
+}
+
+fn server(limits: &HttpLimits) -> http1::Builder {
+    let mut server = http1::Builder::new();
+    server.max_buf_size(limits.head_bytes.max(8192)).half_close(false);
+    if let Some(headers) = limits.headers {
+        server.max_headers(headers);
+    }
+    server
 }
 
 /// The outcome of a future that waits for nothing: moving it into a task costs more than it does.
@@ -110,8 +122,13 @@ fn at_once(
     answer.now_or_never().unwrap_or_else(unfinished)
 }
 
-async fn run<I, A, F>(socket: I, answer: A, link: &Arc<Link>, limits: &HttpLimits)
-where
+async fn run<I, A, F>(
+    socket: I,
+    answer: A,
+    server: http1::Builder,
+    link: &Arc<Link>,
+    limits: &HttpLimits,
+) where
     I: AsyncRead + AsyncWrite + Unpin,
     A: Fn(Request<Incoming>) -> F,
     F: Future<Output = Result<Response, Infallible>>,
@@ -125,11 +142,6 @@ where
             response.map(|body| WatchedBody { body, link, is_live })
         })
     });
-    let mut server = http1::Builder::new();
-    server.max_buf_size(limits.head_bytes.max(8192)).half_close(false);
-    if let Some(headers) = limits.headers {
-        server.max_headers(headers);
-    }
     let finish = |connection: Pin<&mut http1::Connection<_, _>>| connection.graceful_shutdown();
     attend(server.serve_connection(io, service), Some(finish), link, limits).await;
 }

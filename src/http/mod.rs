@@ -11,11 +11,13 @@ mod body;
 mod call;
 mod connection;
 mod connections;
+pub mod credentials;
 mod events;
 mod forwarded;
 mod guard;
 mod link;
 mod listener;
+pub mod range;
 mod reply;
 mod reserve;
 #[cfg(test)]
@@ -116,7 +118,7 @@ impl Default for HttpLimits {
             head_time: Duration::from_secs(5),
             request_time: Duration::from_secs(30),
             idle_time: Duration::from_secs(60),
-            stall_time: Duration::from_secs(60),
+            stall_time: Duration::from_secs(120),
             stop_time: Duration::from_secs(5),
         }
     }

@@ -54,6 +54,13 @@ impl Reply {
         self
     }
 
+    /// With a content type that needs no checking.
+    #[must_use]
+    pub fn content_type(mut self, value: &'static str) -> Self {
+        self.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(value));
+        self
+    }
+
     /// With these bytes as body.
     #[must_use]
     pub fn bytes(mut self, body: impl Into<Bytes>) -> Self {
@@ -64,7 +71,7 @@ impl Reply {
     /// With JSON text as body.
     #[must_use]
     pub fn json_bytes(self, body: Vec<u8>) -> Self {
-        self.header("content-type", "application/json").bytes(body)
+        self.content_type("application/json").bytes(body)
     }
 
     /// With a stream of exactly `content_length` bytes; one that ends early breaks the connection.

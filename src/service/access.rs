@@ -6,8 +6,10 @@ use std::time::UNIX_EPOCH;
 
 use crate::domain::access::AccessKey;
 use crate::domain::access::KEY_LEN;
+use crate::domain::access::KEY_PREFIX_LEN;
 use crate::domain::access::KeyRecord;
 use crate::domain::access::Mode;
+use crate::domain::access::SwarmRecord;
 use crate::domain::error::Error;
 use crate::domain::error::Result;
 use crate::domain::hash::TorrentId;
@@ -19,6 +21,17 @@ use crate::tracker::Tracker;
 const CHARACTERS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 /// The last second of the year 9999: no API can print a later one (vector S12).
 const YEAR_9999: i64 = 253_402_300_799;
+
+/// Which marks of a swarm are to change, and to what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MarkWish {
+    /// On the whitelist.
+    pub is_listed: Option<bool>,
+    /// Refused to everybody.
+    pub is_flagged: Option<bool>,
+    /// A mode of its own; `Some(None)` takes it.
+    pub mode: Option<Option<Mode>>,
+}
 
 /// The handle; cheap to clone.
 #[derive(Clone)]
@@ -58,6 +71,19 @@ impl Access {
         Ok(())
     }
 
+    /// Puts a swarm on the whitelist and flags it, or no longer, in one durable change.
+    ///
+    /// # Errors
+    /// Those of the store; nothing is changed then.
+    pub async fn register(&self, info_hash: TorrentId, is_flagged: bool) -> Result<()> {
+        let changes = [SwarmChange::Listed(true), SwarmChange::Flagged(is_flagged)];
+        self.store.change_swarms(changes.map(|change| (info_hash, change)).to_vec()).await?;
+        // The flag first: nobody is let in between the two.
+        self.tracker.set_flagged(&info_hash, is_flagged);
+        self.tracker.set_listed(&info_hash, true);
+        Ok(())
+    }
+
     /// Gives a swarm a mode of its own, before that of the tracker, or takes it.
     ///
     /// # Errors
@@ -66,6 +92,31 @@ impl Access {
         self.change(info_hash, SwarmChange::Mode(mode)).await?;
         self.tracker.set_mode(&info_hash, mode);
         Ok(())
+    }
+
+    /// Changes several marks of a swarm at once; `None` leaves one as it is.
+    ///
+    /// # Errors
+    /// Those of the store; the marks are then as they were.
+    pub async fn set_marks(&self, info_hash: TorrentId, wish: MarkWish) -> Result<()> {
+        let listed = wish.is_listed.map(SwarmChange::Listed);
+        let flagged = wish.is_flagged.map(SwarmChange::Flagged);
+        let mode = wish.mode.map(SwarmChange::Mode);
+        let changes = [listed, flagged, mode].into_iter().flatten();
+        let changes: Vec<_> = changes.map(|change| (info_hash, change)).collect();
+        if changes.is_empty() {
+            return Ok(());
+        }
+        self.store.change_swarms(changes).await?;
+        wish.is_listed.into_iter().for_each(|on| self.tracker.set_listed(&info_hash, on));
+        wish.is_flagged.into_iter().for_each(|on| self.tracker.set_flagged(&info_hash, on));
+        wish.mode.into_iter().for_each(|mode| self.tracker.set_mode(&info_hash, mode));
+        Ok(())
+    }
+
+    /// The marks of a swarm, known or not. Memory only.
+    pub fn record(&self, info_hash: &TorrentId) -> SwarmRecord {
+        self.tracker.record(info_hash)
     }
 
     /// Forgets whatever is known of a swarm; tells whether anything was.
@@ -107,16 +158,31 @@ impl Access {
         Ok(self.tracker.remove_key(&key) || was_kept)
     }
 
+    /// The key that somebody means by all of its characters, or by the first ones as lists show
+    /// them (rule F11).
+    ///
+    /// # Errors
+    /// `NotFound`; Conflict, when several keys begin so; Invalid, when too few are given.
+    pub fn find_key(&self, text: &str) -> Result<AccessKey> {
+        if text.len() < KEY_PREFIX_LEN {
+            let message = format!("name a key by at least its first {KEY_PREFIX_LEN} characters");
+            return Err(Error::invalid(message));
+        }
+        let keys = self.keys();
+        let mut fitting = keys.iter().filter(|record| record.key.as_str().starts_with(text));
+        match (fitting.next(), fitting.next()) {
+            (Some(only), None) => Ok(only.key),
+            (None, _) => Err(Error::not_found("there is no such key")),
+            (Some(_), Some(_)) => Err(Error::conflict("several keys begin so; give more of it")),
+        }
+    }
+
     /// All keys, expired ones too.
     pub fn keys(&self) -> Vec<KeyRecord> {
         self.tracker.keys()
     }
 
-    async fn change(
-        &self,
-        info_hash: TorrentId,
-        change: SwarmChange,
-    ) -> Result<crate::domain::access::SwarmRecord> {
+    async fn change(&self, info_hash: TorrentId, change: SwarmChange) -> Result<SwarmRecord> {
         let before = self.store.change_swarms(vec![(info_hash, change)]).await?;
         before.first().copied().ok_or_else(|| Error::internal("the store answered nothing"))
     }

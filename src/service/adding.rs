@@ -89,7 +89,7 @@ impl Torrents {
         Ok(Added { id, is_new: true })
     }
 
-    fn existing(&self, prepared: &Prepared) -> Option<Arc<Torrent>> {
+    pub(super) fn existing(&self, prepared: &Prepared) -> Option<Arc<Torrent>> {
         let engine = &self.inner.engine;
         let by_v2 = || prepared.hashes.v2().and_then(|v2| engine.find(&AnyHash::Long(v2)));
         engine.get(prepared.hashes.id()).or_else(by_v2)
@@ -170,7 +170,7 @@ impl Torrents {
 }
 
 /// Parses aside what may take long, and at once what cannot.
-async fn parse(source: Source) -> Result<Prepared> {
+pub(super) async fn parse(source: Source) -> Result<Prepared> {
     let is_small = matches!(&source, Source::File(bytes) if bytes.len() <= PARSED_AT_ONCE_BYTES);
     let work = move || match source {
         Source::Magnet(uri) => Prepared::from_magnet(&uri),

@@ -1,47 +1,40 @@
-//! Who may: judges the tokens that dialects read (rules W3, W8).
+//! Who may: judges what dialects read from a call (rules W3, W8).
 //!
-//! The token itself is never kept, only its digest.
+//! It is either a token's secret or the token of a login; both let in by every door.
 
-use std::collections::HashMap;
-use std::collections::VecDeque;
+use std::future::Future;
+use std::future::pending;
 use std::net::IpAddr;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::time::Duration;
 use std::time::Instant;
 
-use sha2::Digest;
-use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
-use crate::domain::network::caller;
 use crate::domain::token::Grant;
+use crate::domain::token::Holder;
 use crate::domain::token::Scope;
-use crate::domain::token::Scopes;
+use crate::service::access::unix_now_s;
+use crate::service::attempts::Attempts;
+use crate::service::secret::digest;
+use crate::service::token_table::TokenTable;
+use crate::service::users::Logins;
 
-/// Failed attempts that an address has in each window.
-const FAILURES_MAX: usize = 5;
-/// How long a failed attempt counts.
-const WINDOW: Duration = Duration::from_secs(60);
-/// Addresses remembered; past it the oldest is forgotten.
-const ADDRESSES_MAX: usize = 4096;
+/// How often the wall clock is looked at: it may jump (rule D14), and a stream ends within a minute
+/// of its token (rule W13).
+const LOOK_EVERY: Duration = Duration::from_secs(30);
 
-/// Judges tokens; a cheap handle.
+/// Judges calls; a cheap handle.
 #[derive(Clone)]
 pub struct Auth {
-    inner: Arc<Inner>,
-}
-
-struct Inner {
-    digest: [u8; 32],
-    failures: Mutex<Failures>,
+    tokens: TokenTable,
+    logins: Logins,
+    attempts: Attempts,
 }
 
 /// Why a call is not let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Denied {
-    /// No token, a wrong one, or two that differ.
+    /// No token, a wrong or expired one, or two that differ.
     Unauthorized,
     /// Too many failures from this address.
     TooMany {
@@ -55,11 +48,17 @@ pub enum Denied {
     },
 }
 
+/// One moment on both clocks.
+#[derive(Clone, Copy)]
+struct Now {
+    instant: Instant,
+    unix_s: i64,
+}
+
 impl Auth {
-    /// Lets in who shows `token`; an empty one lets nobody in.
-    pub fn new(token: &str) -> Self {
-        let inner = Inner { digest: digest(token), failures: Mutex::default() };
-        Self { inner: Arc::new(inner) }
+    /// Lets in who shows one of `tokens` or a token of `logins`. Failures are counted in `attempts`.
+    pub fn new(tokens: TokenTable, logins: Logins, attempts: Attempts) -> Self {
+        Self { tokens, logins, attempts }
     }
 
     /// Judges everything a call showed: all forms must agree (rule W3). A right token in a header
@@ -75,9 +74,28 @@ impl Auth {
         others: &[&str],
         needed: Scope,
     ) -> Result<Grant, Denied> {
-        self.check_at(caller(from), in_headers, others, Instant::now())?;
-        let grant = Grant { scopes: Scopes::ADMIN };
+        let now = Now { instant: Instant::now(), unix_s: unix_now_s() };
+        let grant = self.check_at(from, in_headers, others, now)?;
         if grant.scopes.allow(needed) { Ok(grant) } else { Err(Denied::Forbidden { needed }) }
+    }
+
+    /// Returns when `grant` is over: its token was revoked, or it expired. Streams end with it
+    /// (rule W13).
+    pub fn ended(&self, grant: &Grant) -> impl Future<Output = ()> + Send + use<> {
+        let (tokens, holder) = (self.tokens.clone(), grant.holder.clone());
+        let expires_at = grant.expires_at;
+        let revoked = async move {
+            match holder {
+                Holder::Token { id, .. } => tokens.gone(id).await,
+                Holder::User { .. } => pending().await,
+            }
+        };
+        async move {
+            tokio::select! {
+                () = revoked => {}
+                () = expired(expires_at) => {}
+            }
+        }
     }
 
     fn check_at(
@@ -85,145 +103,171 @@ impl Auth {
         from: IpAddr,
         in_headers: &[&str],
         others: &[&str],
-        now: Instant,
-    ) -> Result<(), Denied> {
-        let mut shown = in_headers.iter().chain(others).peekable();
-        let is_shown = shown.peek().is_some();
-        let is_right = shown.fold(is_shown, |right, token| right & self.is_right(token));
-        let mut failures = self.inner.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        let locked = failures.locked_s(from, now);
-        match (is_right, locked) {
-            (true, None) => Ok(()),
-            (true, Some(_)) if !in_headers.is_empty() => Ok(()),
+        now: Now,
+    ) -> Result<Grant, Denied> {
+        let granted = self.judge(in_headers, others, now.unix_s);
+        let locked = self.attempts.locked_s(from, now.instant);
+        match (granted, locked) {
+            (Some(grant), None) => Ok(grant),
+            (Some(grant), Some(_)) if !in_headers.is_empty() => Ok(grant),
             (_, Some(retry_after_s)) => Err(Denied::TooMany { retry_after_s }),
-            (false, None) => {
+            (None, None) => {
                 // A call without any token guesses nothing.
-                if is_shown {
-                    failures.note(from, now);
+                if !in_headers.is_empty() || !others.is_empty() {
+                    self.attempts.note(from, now.instant);
                 }
                 Err(Denied::Unauthorized)
             }
         }
     }
 
-    fn is_right(&self, token: &str) -> bool {
-        let same = digest(token).ct_eq(&self.inner.digest);
-        bool::from(same) & !token.is_empty()
-    }
-}
-
-fn digest(token: &str) -> [u8; 32] {
-    Sha256::digest(token.as_bytes()).into()
-}
-
-/// When each address failed, oldest first.
-#[derive(Default)]
-struct Failures {
-    by_address: HashMap<IpAddr, VecDeque<Instant>>,
-}
-
-impl Failures {
-    /// Seconds until `from` may try again, when it may not now.
-    fn locked_s(&mut self, from: IpAddr, now: Instant) -> Option<u32> {
-        let times = self.by_address.get_mut(&from)?;
-        times.retain(|at| now.duration_since(*at) < WINDOW);
-        if times.is_empty() {
-            self.by_address.remove(&from);
+    fn judge(&self, in_headers: &[&str], others: &[&str], now_s: i64) -> Option<Grant> {
+        let mut shown = in_headers.iter().chain(others);
+        let first = *shown.next()?;
+        let known_by = digest(first);
+        let is_same = |other: &str| bool::from(digest(other).ct_eq(&known_by));
+        let agree = shown.fold(true, |agree, other| agree & is_same(other));
+        if first.is_empty() || !agree {
             return None;
         }
-        let first = times.front().filter(|_| times.len() >= FAILURES_MAX)?;
-        let left = WINDOW.saturating_sub(now.duration_since(*first));
-        Some(u32::try_from(left.as_secs()).unwrap_or(u32::MAX).saturating_add(1))
+        self.tokens.grant(&known_by, now_s).or_else(|| self.logins.grant(first, now_s))
     }
+}
 
-    fn note(&mut self, from: IpAddr, now: Instant) {
-        if self.by_address.len() >= ADDRESSES_MAX && !self.by_address.contains_key(&from) {
-            let oldest = self.by_address.iter().min_by_key(|(_, times)| times.back().copied());
-            if let Some(oldest) = oldest.map(|(address, _)| *address) {
-                self.by_address.remove(&oldest);
-            }
+async fn expired(expires_at: Option<i64>) {
+    let Some(end) = expires_at else { return pending().await };
+    loop {
+        let left_s = u64::try_from(end.saturating_sub(unix_now_s())).unwrap_or(0);
+        if left_s == 0 {
+            return;
         }
-        self.by_address.entry(from).or_default().push_back(now);
+        tokio::time::sleep(Duration::from_secs(left_s).min(LOOK_EVERY)).await;
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::token::Scopes;
+    use crate::domain::token::TokenId;
+    use crate::domain::token::TokenRecord;
     use std::net::Ipv4Addr;
 
     const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
+    fn record(number: u8, secret: &str, scope: Scope, expires_at: Option<i64>) -> TokenRecord {
+        TokenRecord {
+            id: TokenId::Made([number; 8]),
+            name: format!("token {number}").into(),
+            digest: digest(secret),
+            scopes: Scopes::of(&[scope]),
+            created_at: 0,
+            expires_at,
+        }
+    }
+
+    fn auth(records: impl IntoIterator<Item = TokenRecord>) -> Auth {
+        Auth::new(TokenTable::new(records), Logins::default(), Attempts::default())
+    }
+
+    fn with_secret() -> Auth {
+        auth([record(1, "secret", Scope::Admin, None)])
+    }
+
+    fn at(instant: Instant) -> Now {
+        Now { instant, unix_s: 100 }
+    }
+
     /// Rule W3.
     #[test]
-    fn every_form_must_be_right_and_none_is_not_enough() {
-        let auth = Auth::new("secret");
+    fn w3_every_form_must_be_right_and_none_is_not_enough() {
+        let auth =
+            auth([record(1, "secret", Scope::Admin, None), record(2, "other", Scope::Admin, None)]);
         let fine: [(&[&str], &[&str]); 3] =
             [(&["secret"], &[]), (&[], &["secret"]), (&["secret"], &["secret", "secret"])];
         for (headers, others) in fine {
-            assert_eq!(auth.check_at(HERE, headers, others, Instant::now()), Ok(()));
+            assert!(auth.check(HERE, headers, others, Scope::Admin).is_ok());
         }
-        let wrong: [(&[&str], &[&str]); 4] =
-            [(&[], &[]), (&[""], &[]), (&["secret"], &["other"]), (&["Secret"], &[])];
+        // Two that are both right still are two.
+        let wrong: [(&[&str], &[&str]); 5] = [
+            (&[], &[]),
+            (&[""], &[]),
+            (&["secret"], &["other"]),
+            (&["secret"], &["wrong"]),
+            (&["Secret"], &[]),
+        ];
         for (headers, others) in wrong {
-            assert_eq!(
-                auth.check_at(HERE, headers, others, Instant::now()),
-                Err(Denied::Unauthorized)
-            );
+            let denied = auth.check(HERE, headers, others, Scope::Read);
+            assert_eq!(denied, Err(Denied::Unauthorized));
         }
     }
 
     /// Rule W3: an empty token never matches, whatever is configured.
     #[test]
-    fn an_empty_token_lets_nobody_in() {
-        assert_eq!(Auth::new("").check(HERE, &[""], &[], Scope::Read), Err(Denied::Unauthorized));
+    fn w3_an_empty_token_lets_nobody_in() {
+        let auth = auth([record(1, "", Scope::Admin, None)]);
+        assert_eq!(auth.check(HERE, &[""], &[], Scope::Read), Err(Denied::Unauthorized));
+    }
+
+    #[test]
+    fn a_token_grants_its_scopes_until_it_expires() {
+        let auth = auth([
+            record(1, "looks", Scope::Read, None),
+            record(2, "ends", Scope::Tracker, Some(101)),
+        ]);
+        let needs = |secret: &str, needed| auth.check(HERE, &[secret], &[], needed).map(drop);
+        assert_eq!(needs("looks", Scope::Read), Ok(()));
+        let forbidden = Denied::Forbidden { needed: Scope::Client };
+        assert_eq!(needs("looks", Scope::Client), Err(forbidden));
+        let ends =
+            |unix_s| auth.check_at(HERE, &["ends"], &[], Now { unix_s, ..at(Instant::now()) });
+        let grant = ends(100).unwrap();
+        assert_eq!(
+            grant.holder,
+            Holder::Token { id: TokenId::Made([2; 8]), name: "token 2".into() }
+        );
+        assert_eq!(ends(101), Err(Denied::Unauthorized));
+        assert_eq!(ends(i64::MAX), Err(Denied::Unauthorized));
+    }
+
+    /// Rule W13.
+    #[tokio::test]
+    async fn w13_a_grant_ends_with_its_token() {
+        let auth = auth([
+            record(1, "ends", Scope::Read, Some(unix_now_s() + 1)),
+            record(2, "stays", Scope::Read, None),
+        ]);
+        let grant = |secret: &str| auth.check(HERE, &[secret], &[], Scope::Read).unwrap();
+        let (ends, stays) = (auth.ended(&grant("ends")), auth.ended(&grant("stays")));
+        ends.await;
+        let mut stays = tokio::spawn(stays);
+        auth.tokens.remove(TokenId::Made([1; 8]));
+        tokio::select! {
+            _ = &mut stays => panic!("its token is there"),
+            () = tokio::time::sleep(Duration::from_millis(20)) => {}
+        }
+        auth.tokens.remove(TokenId::Made([2; 8]));
+        stays.await.unwrap();
+        assert_eq!(auth.check(HERE, &["stays"], &[], Scope::Read), Err(Denied::Unauthorized));
     }
 
     /// Rule W8.
     #[test]
-    fn guessing_is_stopped_and_the_right_header_still_passes() {
-        let auth = Auth::new("secret");
+    fn w8_guessing_is_stopped_and_the_right_header_still_passes() {
+        let auth = with_secret();
         let begin = Instant::now();
         for _ in 0..5 {
-            let denied = auth.check_at(HERE, &["guess"], &[], begin);
+            let denied = auth.check_at(HERE, &["guess"], &[], at(begin));
             assert_eq!(denied, Err(Denied::Unauthorized));
         }
-        let locked = auth.check_at(HERE, &["guess"], &[], begin + Duration::from_secs(10));
+        let later = at(begin + Duration::from_secs(10));
+        let locked = auth.check_at(HERE, &["guess"], &[], later);
         assert_eq!(locked, Err(Denied::TooMany { retry_after_s: 51 }));
-        assert!(auth.check_at(HERE, &[], &["secret"], begin).is_err());
-        assert_eq!(auth.check_at(HERE, &["secret"], &[], begin), Ok(()));
+        assert!(auth.check_at(HERE, &[], &["secret"], at(begin)).is_err());
+        assert!(auth.check_at(HERE, &["secret"], &[], at(begin)).is_ok());
         let elsewhere = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
-        assert_eq!(auth.check_at(elsewhere, &[], &["secret"], begin), Ok(()));
-        assert_eq!(auth.check_at(HERE, &[], &["secret"], begin + WINDOW), Ok(()));
-    }
-
-    /// Rule W8: whoever has an IPv6 network has no more guesses than one address.
-    #[test]
-    fn the_addresses_of_an_ipv6_network_share_their_guesses() {
-        let auth = Auth::new("secret");
-        let from = |text: &str| text.parse::<IpAddr>().unwrap();
-        for number in 0..5 {
-            let denied =
-                auth.check(from(&format!("2001:db8::{number}")), &["guess"], &[], Scope::Read);
-            assert_eq!(denied, Err(Denied::Unauthorized));
-        }
-        let locked = |text| {
-            matches!(auth.check(from(text), &["x"], &[], Scope::Read), Err(Denied::TooMany { .. }))
-        };
-        assert!(locked("2001:db8::99") && !locked("2001:db8:0:1::99"));
-    }
-
-    /// Rule W8: the table is bounded.
-    #[test]
-    fn the_table_of_addresses_is_bounded() {
-        let auth = Auth::new("secret");
-        let begin = Instant::now();
-        for number in 0..6000u32 {
-            let from = IpAddr::V4(Ipv4Addr::from(number));
-            let _ = auth.check_at(from, &["x"], &[], begin + Duration::from_millis(number.into()));
-        }
-        let table = auth.inner.failures.lock().unwrap();
-        assert_eq!(table.by_address.len(), ADDRESSES_MAX);
-        assert!(!table.by_address.contains_key(&IpAddr::V4(Ipv4Addr::from(0))));
+        assert!(auth.check_at(elsewhere, &[], &["secret"], at(begin)).is_ok());
+        let over = at(begin + Duration::from_secs(60));
+        assert!(auth.check_at(HERE, &[], &["secret"], over).is_ok());
     }
 }

@@ -76,7 +76,7 @@ fn is_ours(address: IpAddr) -> bool {
 }
 
 /// Whether `address` is one of the public Internet, also when it wraps an IPv4 address.
-fn is_public(address: IpAddr) -> bool {
+pub(crate) fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => is_public_v4(v4),
         IpAddr::V6(v6) => match wrapped_v4(v6) {

@@ -4,38 +4,55 @@
 
 pub mod access;
 pub mod adding;
+pub mod attempts;
 pub mod auth;
+pub mod authoring;
+pub mod browse;
+pub mod bulk;
 pub mod events;
 pub mod fetch;
 pub(crate) mod fetch_guard;
 pub mod files;
+pub mod filter;
+pub mod folder;
 pub mod health;
 pub mod history;
+pub mod inspect;
 pub mod keeper;
+pub mod lifecycle;
 pub mod loading;
 pub mod membership;
 pub mod mending;
+pub mod parts;
 pub mod paths;
 pub(crate) mod presence;
+pub(crate) mod secret;
 pub mod settings;
 pub mod stats;
 pub mod stream_plan;
 pub mod swarms;
 pub mod token_file;
+pub mod token_table;
+pub mod tokens;
 pub mod torrents;
 pub mod upkeep;
+pub mod users;
 pub mod watching;
 
 use crate::service::access::Access;
 use crate::service::auth::Auth;
+use crate::service::browse::Browse;
 use crate::service::events::Events;
 use crate::service::fetch::Fetch;
 use crate::service::files::Files;
 use crate::service::health::Health;
+use crate::service::lifecycle::Lifecycle;
 use crate::service::settings::Settings;
 use crate::service::stats::Stats;
 use crate::service::swarms::Swarms;
+use crate::service::tokens::Tokens;
 use crate::service::torrents::Torrents;
+use crate::service::users::Users;
 
 /// One handle a noun; each is cheap to clone.
 #[derive(Clone)]
@@ -46,6 +63,8 @@ pub struct Services {
     pub files: Files,
     /// Getting torrents from URIs.
     pub fetch: Fetch,
+    /// Looking below the download roots.
+    pub browse: Browse,
     /// Our own tracker's swarms.
     pub swarms: Swarms,
     /// Who may use our own tracker.
@@ -60,4 +79,10 @@ pub struct Services {
     pub health: Health,
     /// Who may.
     pub auth: Auth,
+    /// The tokens that let in.
+    pub tokens: Tokens,
+    /// Those who log in with a password.
+    pub users: Users,
+    /// Ending the program.
+    pub lifecycle: Lifecycle,
 }

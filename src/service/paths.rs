@@ -62,6 +62,11 @@ impl Roots {
         Self { inner: Arc::new(Inner { roots, forbidden }) }
     }
 
+    /// The roots as configured.
+    pub(super) fn all(&self) -> &[PathBuf] {
+        &self.inner.roots
+    }
+
     /// The checked form of a directory that somebody wishes for (rule F1): absolute, links
     /// resolved as far as it exists, under a root. A relative wish is meant from the first root.
     ///

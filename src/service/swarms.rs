@@ -1,6 +1,7 @@
 //! The swarms of our own tracker: announces of any protocol, and what is known of them.
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 
 use crate::domain::access::Mode;
 use crate::domain::hash::TorrentId;
@@ -114,6 +115,22 @@ impl Swarms {
         self.tracker.swarm(info_hash)
     }
 
+    /// Every swarm with something to show or on the whitelist, in the order of the info-hashes.
+    pub fn known(&self) -> Vec<SwarmSummary> {
+        let mut all = self.list();
+        let shown: HashSet<TorrentId> = all.iter().map(|summary| summary.info_hash).collect();
+        let listed = self.tracker.listed().into_iter().filter(|hash| !shown.contains(hash));
+        all.extend(listed.map(nothing_yet));
+        all.sort_unstable_by_key(|summary| summary.info_hash);
+        all
+    }
+
+    /// One of [`Swarms::known`].
+    pub fn find_known(&self, info_hash: &TorrentId) -> Option<SwarmSummary> {
+        let listed = || self.tracker.record(info_hash).is_listed.then(|| nothing_yet(*info_hash));
+        self.get(info_hash).or_else(listed)
+    }
+
     /// A swarm's peers, in the order of their peer ids.
     pub fn peers(&self, info_hash: &TorrentId) -> Vec<SwarmPeer> {
         let mut peers = self.tracker.peers(info_hash);
@@ -130,6 +147,11 @@ impl Swarms {
     pub fn stats(&self) -> TrackerStats {
         self.tracker.counters().sum()
     }
+}
+
+/// A swarm that nobody announced yet.
+fn nothing_yet(info_hash: TorrentId) -> SwarmSummary {
+    SwarmSummary { info_hash, counts: SwarmCounts::default(), is_flagged: false }
 }
 
 fn transport_of(announce: &Announce<'_>) -> Transport {

@@ -10,9 +10,7 @@ use std::path::Path;
 
 use crate::domain::error::Error;
 use crate::domain::error::Result;
-
-/// Bytes of randomness in a token.
-const TOKEN_BYTES: usize = 32;
+use crate::service::secret;
 
 /// The token in `path`; made there at the first start.
 ///
@@ -42,10 +40,7 @@ fn read(path: &Path, mode: u32) -> Result<String> {
 }
 
 fn make(path: &Path) -> Result<String> {
-    let mut random = [0; TOKEN_BYTES];
-    getrandom::fill(&mut random)
-        .map_err(|error| Error::internal(format!("the system gives no random bytes: {error}")))?;
-    let token: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+    let token = secret::new_token()?;
     write(path, &token).map_err(|error| failed(path, "write", &error))?;
     Ok(token)
 }

@@ -310,6 +310,14 @@ impl Torrents {
         file.ok_or_else(|| Error::not_found("the metadata of this torrent is not known yet"))
     }
 
+    /// How large the store is, in bytes.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn store_bytes(&self) -> Result<u64> {
+        self.inner.store.size_bytes().await
+    }
+
     /// Adds an announce URL. Refused for private torrents (rule F10).
     ///
     /// # Errors
@@ -384,7 +392,7 @@ fn utf8(path: PathBuf) -> Result<String> {
     path.into_os_string().into_string().map_err(|_| Error::invalid("the path is not valid UTF-8"))
 }
 
-fn check_tracker(url: &str) -> Result<()> {
+pub(super) fn check_tracker(url: &str) -> Result<()> {
     let parsed = url::Url::parse(url).ok();
     let is_fine = parsed.is_some_and(|url| matches!(url.scheme(), "http" | "https" | "udp"));
     if is_fine {

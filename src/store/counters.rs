@@ -52,3 +52,10 @@ fn seal(name: &str, value: i64) -> Seal {
 fn damaged(name: &str, damage: &Damage) -> Error {
     Error::internal(format!("counter `{name}` is damaged: {}", damage.0))
 }
+
+/// How large the database is, in bytes: its pages, with those that are free.
+pub(super) fn size_bytes(conn: &Connection) -> Result<u64, Failure> {
+    let of = |name: &str| conn.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0));
+    let bytes = of("page_count")?.saturating_mul(of("page_size")?);
+    Ok(u64::try_from(bytes).unwrap_or(0))
+}

@@ -15,6 +15,7 @@ use crate::store::record::Columns;
 use crate::store::record::Damage;
 use crate::store::settings;
 use crate::store::swarms;
+use crate::store::tokens;
 use crate::store::torrents::ENTRY_COLUMNS;
 use crate::store::torrents::Entry;
 use crate::store::torrents::Removal;
@@ -67,7 +68,7 @@ pub struct BadRecord {
 }
 
 /// Tables of small records: their key, what one is called, and how the rest of one is written down.
-const SMALL_TABLES: [(&str, &str, &str, &str); 4] = [
+const SMALL_TABLES: [(&str, &str, &str, &str); 6] = [
     ("settings", "key", "setting", "format('value=%s', quote(value))"),
     ("counters", "name", "counter", "format('value=%s', quote(value))"),
     (
@@ -78,6 +79,14 @@ const SMALL_TABLES: [(&str, &str, &str, &str); 4] = [
              quote(is_flagged), quote(mode), quote(completed))",
     ),
     ("access_keys", "key", "key", "format('valid_until=%s', quote(valid_until))"),
+    (
+        "tokens",
+        "id",
+        "token",
+        "format('name=%s digest=%s scopes=%s created_at=%s expires_at=%s', quote(name),
+             quote(digest), quote(scopes), quote(created_at), quote(expires_at))",
+    ),
+    ("users", "name", "user", "format('password=%s', quote(password))"),
 ];
 
 /// All whole torrents in the order of adding, and the damaged records that have to be shown.
@@ -220,6 +229,8 @@ fn damaged_pairs(conn: &Connection) -> rusqlite::Result<Vec<BadRecord>> {
                 "settings" => settings::read(row).map(drop),
                 "swarms" => swarms::read(row).map(drop),
                 "access_keys" => access::read(row).map(drop),
+                "tokens" => tokens::read(row).map(drop),
+                "users" => tokens::read_user(row).map(drop),
                 _ => counters::read(row).map(drop),
             };
             let Err(Damage(reason)) = whole else { continue };

@@ -13,8 +13,11 @@ use rusqlite::backup::Progress;
 use crate::store::open::OpenError;
 
 /// What turns version N into N + 1; never changed once released, only appended to.
-pub(super) const MIGRATIONS: &[&str] =
-    &[include_str!("migrations/0001_initial.sql"), include_str!("migrations/0002_tracker.sql")];
+pub(super) const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_initial.sql"),
+    include_str!("migrations/0002_tracker.sql"),
+    include_str!("migrations/0003_tokens.sql"),
+];
 
 /// Marks the file as a store of this program: "Cove" in ASCII (rule D5).
 const APPLICATION_ID: i32 = 0x436f_7665;

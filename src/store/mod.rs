@@ -16,6 +16,7 @@ mod settings;
 mod swarms;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod torrents;
 mod writer;
 
@@ -36,6 +37,9 @@ use crate::domain::error::Error;
 use crate::domain::error::ErrorKind;
 use crate::domain::error::Result;
 use crate::domain::hash::TorrentId;
+use crate::domain::token::TokenId;
+use crate::domain::token::TokenRecord;
+use crate::domain::token::UserRecord;
 use crate::store::failure::Failure;
 pub use crate::store::history::HistoryRow;
 pub use crate::store::load::BadRecord;
@@ -247,6 +251,14 @@ impl Store {
         .await
     }
 
+    /// How large the database is, in bytes.
+    ///
+    /// # Errors
+    /// Those of every change.
+    pub async fn size_bytes(&self) -> Result<u64> {
+        self.change(0, counters::size_bytes).await
+    }
+
     /// Everything that is kept of swarms.
     ///
     /// # Errors
@@ -277,6 +289,48 @@ impl Store {
     /// Those of every change; `Internal` also when a record is damaged.
     pub async fn keys(&self) -> Result<Vec<KeyRecord>> {
         self.change(0, access::keys).await
+    }
+
+    /// Keeps a new token of the API.
+    ///
+    /// # Errors
+    /// `Conflict` when another one has its name.
+    pub async fn add_token(&self, record: TokenRecord) -> Result<()> {
+        self.change(0, move |conn| tokens::add(conn, &record)).await
+    }
+
+    /// Forgets a token of the API; tells whether it was there.
+    ///
+    /// # Errors
+    /// Those of every change.
+    pub async fn remove_token(&self, id: TokenId) -> Result<bool> {
+        self.change(0, move |conn| tokens::remove(conn, id)).await
+    }
+
+    /// All tokens of the API.
+    ///
+    /// # Errors
+    /// Those of every change; `Internal` also when a record is damaged.
+    pub async fn tokens(&self) -> Result<Vec<TokenRecord>> {
+        self.change(0, tokens::all).await
+    }
+
+    /// Keeps the first user, and with it `setting` unless that has a value already; returns the
+    /// value it has from here on.
+    ///
+    /// # Errors
+    /// `Conflict` when there is a user.
+    pub async fn add_first_user(&self, user: UserRecord, setting: (&str, &str)) -> Result<String> {
+        let (key, value) = (setting.0.to_owned(), setting.1.to_owned());
+        self.change(0, move |conn| tokens::add_first_user(conn, &user, (&key, &value))).await
+    }
+
+    /// All users.
+    ///
+    /// # Errors
+    /// Those of every change; `Internal` also when a record is damaged.
+    pub async fn users(&self) -> Result<Vec<UserRecord>> {
+        self.change(0, tokens::users).await
     }
 
     /// Keeps a row of statistics, and forgets those of its span that began before `oldest_at`.

@@ -4,6 +4,7 @@ mod crash;
 mod damage;
 mod disk;
 mod model;
+mod tokens;
 mod tracker;
 
 use std::future::Future;

@@ -8,6 +8,7 @@
 
 use std::io;
 use std::mem;
+use std::mem::MaybeUninit;
 use std::net::IpAddr;
 use std::net::Ipv4Addr;
 use std::net::Ipv6Addr;
@@ -39,11 +40,21 @@ pub(crate) struct Batch {
     controls: Vec<Control>,
     locals: Vec<Option<IpAddr>>,
     replies: Vec<Vec<u8>>,
+    /// What the kernel is handed to receive: written once, since a call of few datagrams would
+    /// otherwise be spent on preparing many.
+    heads: Vec<libc::mmsghdr>,
+    /// The parts that `heads` point to: each one buffer.
+    parts: Vec<libc::iovec>,
+    /// Datagrams that were received last.
     count: usize,
     /// Whether the kernel has to say where a datagram was sent to.
     is_wildcard: bool,
     local: IpAddr,
 }
+
+// SAFETY: the pointers in `heads` and `parts` lead to vectors of the same value, which never grow;
+// a batch that moves to another thread takes what they lead to along.
+unsafe impl Send for Batch {}
 
 impl Batch {
     /// Buffers for `socket`.
@@ -55,53 +66,61 @@ impl Batch {
         }
         // SAFETY: a `sockaddr_storage` of zero bytes is valid: it has no family.
         let no_name: libc::sockaddr_storage = unsafe { mem::zeroed() };
-        Ok(Self {
+        // SAFETY: zero bytes are valid: no buffers, no name.
+        let no_head: libc::mmsghdr = unsafe { mem::zeroed() };
+        let no_part = libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 };
+        let mut batch = Self {
             received: vec![[0; DATAGRAM_MAX]; BATCH],
             lengths: vec![0; BATCH],
             names: vec![no_name; BATCH],
             controls: vec![Control([0; CONTROL_BYTES]); BATCH],
             locals: vec![None; BATCH],
             replies: vec![Vec::new(); BATCH],
+            heads: vec![no_head; BATCH],
+            parts: vec![no_part; BATCH],
             count: 0,
             is_wildcard,
             local,
-        })
+        };
+        for at in 0..BATCH {
+            let base = batch.received[at].as_mut_ptr().cast();
+            batch.parts[at] = libc::iovec { iov_base: base, iov_len: DATAGRAM_MAX };
+            batch.heads[at].msg_hdr.msg_iov = &raw mut batch.parts[at];
+            batch.heads[at].msg_hdr.msg_iovlen = 1;
+            batch.heads[at].msg_hdr.msg_name = (&raw mut batch.names[at]).cast();
+            batch.offer_room(at);
+        }
+        Ok(batch)
+    }
+
+    /// Says anew how much room there is behind a head, where the last call wrote what it used.
+    fn offer_room(&mut self, at: usize) {
+        let head = &mut self.heads[at].msg_hdr;
+        head.msg_namelen = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
+        if self.is_wildcard {
+            head.msg_control = self.controls[at].0.as_mut_ptr().cast();
+            head.msg_controllen = CONTROL_BYTES as _;
+        }
     }
 }
 
 impl Datagrams for Batch {
     fn receive(&mut self, socket: &UdpSocket) -> io::Result<usize> {
-        self.count = 0;
-        // SAFETY: zero bytes are valid: no buffers, no names.
-        let mut headers: [libc::mmsghdr; BATCH] = unsafe { mem::zeroed() };
-        let empty = libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 };
-        let mut parts = [empty; BATCH];
-        for (part, buffer) in parts.iter_mut().zip(&mut self.received) {
-            *part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: DATAGRAM_MAX };
-        }
-        for (at, part) in parts.iter_mut().enumerate() {
-            let header = &mut headers[at].msg_hdr;
-            header.msg_name = ptr::from_mut(&mut self.names[at]).cast();
-            header.msg_namelen = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
-            header.msg_iov = part;
-            header.msg_iovlen = 1;
-            if self.is_wildcard {
-                header.msg_control = self.controls[at].0.as_mut_ptr().cast();
-                header.msg_controllen = CONTROL_BYTES as _;
-            }
+        for at in 0..mem::take(&mut self.count) {
+            self.offer_room(at);
         }
         let (flags, limit) = (libc::MSG_WAITFORONE as _, ptr::null_mut());
-        // SAFETY: every header points to a name, a part, a buffer and a control buffer that are
-        // as long as it says, live to the end of the call and are used by nothing else meanwhile.
+        // SAFETY: every head points to a name, a part, a buffer and a control buffer that are as
+        // long as it says, live as long as `self` and are used by nothing else during the call.
         let count = unsafe {
-            libc::recvmmsg(socket.as_raw_fd(), headers.as_mut_ptr(), BATCH as _, flags, limit)
+            libc::recvmmsg(socket.as_raw_fd(), self.heads.as_mut_ptr(), BATCH as _, flags, limit)
         };
         let count = usize::try_from(count).map_err(|_| io::Error::last_os_error())?;
-        for (at, header) in headers.iter().take(count).enumerate() {
-            self.lengths[at] = header.msg_len as usize;
+        for (at, head) in self.heads.iter().take(count).enumerate() {
+            self.lengths[at] = head.msg_len as usize;
             self.replies[at].clear();
             self.locals[at] = match self.is_wildcard {
-                true => local_address(&header.msg_hdr),
+                true => local_address(&head.msg_hdr),
                 false => Some(self.local),
             };
         }
@@ -117,8 +136,7 @@ impl Datagrams for Batch {
     }
 
     fn send(&mut self, socket: &UdpSocket) {
-        // SAFETY: zero bytes are valid: no buffers, no names.
-        let mut headers: [libc::mmsghdr; BATCH] = unsafe { mem::zeroed() };
+        let mut headers = [const { MaybeUninit::<libc::mmsghdr>::uninit() }; BATCH];
         let empty = libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 };
         let mut parts = [empty; BATCH];
         let mut ready = 0;
@@ -128,7 +146,8 @@ impl Datagrams for Batch {
                 continue;
             }
             *part = libc::iovec { iov_base: reply.as_mut_ptr().cast(), iov_len: reply.len() };
-            let header = &mut headers[ready].msg_hdr;
+            // SAFETY: zero bytes are valid: no buffers, no name.
+            let header = &mut headers[ready].write(unsafe { mem::zeroed() }).msg_hdr;
             header.msg_name = ptr::from_mut(&mut self.names[at]).cast();
             header.msg_namelen = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
             header.msg_iov = part;
@@ -142,8 +161,8 @@ impl Datagrams for Batch {
         }
         let mut sent = 0;
         while sent < ready {
-            let rest = headers[sent..ready].as_mut_ptr();
-            // SAFETY: every header points to a name, a part, an answer and a control buffer that
+            let rest = headers[sent..ready].as_mut_ptr().cast();
+            // SAFETY: the first `ready` headers are written, and every one points to a name, a part, an answer and a control buffer that
             // are as long as it says and live to the end of the call; the kernel only reads them.
             let done = unsafe { libc::sendmmsg(socket.as_raw_fd(), rest, (ready - sent) as _, 0) };
             // What could not be sent is left out, and the rest goes on.

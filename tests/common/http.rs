@@ -6,8 +6,14 @@ use std::io::BufRead;
 use std::io::BufReader;
 use std::io::Read;
 use std::io::Write;
+use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::net::TcpStream;
 use std::time::Duration;
+
+use socket2::Domain;
+use socket2::Socket;
+use socket2::Type;
 
 /// How long a read may wait for the next bytes.
 const READ_LIMIT: Duration = Duration::from_secs(60);
@@ -65,6 +71,16 @@ impl Incoming {
         Ok(bytes)
     }
 
+    /// The next chunk of a chunked body; `None` at its end.
+    pub(crate) fn next_chunk(&mut self) -> io::Result<Option<Vec<u8>>> {
+        let size = u64::from_str_radix(read_line(&mut self.reader)?.trim(), 16);
+        let size = size.map_err(io::Error::other)?;
+        let mut bytes = Vec::new();
+        (&mut self.reader).take(size).read_to_end(&mut bytes)?;
+        read_line(&mut self.reader)?;
+        Ok((size > 0).then_some(bytes))
+    }
+
     /// What is left of a body of known length of which `taken` bytes were read.
     #[track_caller]
     pub(crate) fn finish_after(mut self, taken: usize) -> Vec<u8> {
@@ -96,6 +112,20 @@ impl Incoming {
 impl Request<'_> {
     /// Sends it to `host` (an address with port) and reads the head of the answer.
     pub(crate) fn open(&self, host: &str) -> io::Result<Incoming> {
+        self.open_on(connect(host)?, host)
+    }
+
+    /// As [`Request::send`], from another address of this machine.
+    pub(crate) fn send_from(&self, source: IpAddr, host: &str) -> io::Result<Answer> {
+        let socket =
+            Socket::new(Domain::for_address(SocketAddr::new(source, 0)), Type::STREAM, None)?;
+        socket.bind(&SocketAddr::new(source, 0).into())?;
+        let target: SocketAddr = host.parse().map_err(io::Error::other)?;
+        socket.connect(&target.into())?;
+        self.open_on(prepared(socket.into())?, host)?.finish()
+    }
+
+    fn open_on(&self, mut socket: TcpStream, host: &str) -> io::Result<Incoming> {
         let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.target);
         if !self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
             head.push_str(&format!("Host: {host}\r\n"));
@@ -107,7 +137,6 @@ impl Request<'_> {
             head.push_str(&format!("Content-Length: {}\r\n", body.len()));
         }
         head.push_str("Connection: close\r\n\r\n");
-        let mut socket = connect(host)?;
         socket.write_all(head.as_bytes())?;
         // A server may refuse a body before it has read it; its answer counts, not the broken pipe.
         let _ = socket.write_all(self.body.unwrap_or_default());
@@ -131,7 +160,10 @@ pub(crate) fn send_raw(host: &str, bytes: &[u8]) -> io::Result<Vec<u8>> {
 }
 
 fn connect(host: &str) -> io::Result<TcpStream> {
-    let socket = TcpStream::connect(host)?;
+    prepared(TcpStream::connect(host)?)
+}
+
+fn prepared(socket: TcpStream) -> io::Result<TcpStream> {
     socket.set_read_timeout(Some(READ_LIMIT))?;
     socket.set_nodelay(true)?;
     Ok(socket)

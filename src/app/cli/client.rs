@@ -1,11 +1,16 @@
-//! The way to the running server: finds it and its token, speaks Tribler's downloads API (8.x),
-//! and turns what goes wrong into a sentence and an exit code.
+//! The way to the running server: finds it and its token, speaks its own API at `/v1` (adding and
+//! removing Tribler's, 8.x), and turns what goes wrong into a sentence and an exit code.
 
 use std::fmt::Display;
+use std::io::BufRead;
+use std::io::BufReader;
+use std::io::Write;
 use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use percent_encoding::NON_ALPHANUMERIC;
+use percent_encoding::utf8_percent_encode;
 use ureq::Agent;
 use ureq::Body;
 use ureq::RequestBuilder;
@@ -16,6 +21,7 @@ use url::Url;
 use crate::app::Exit;
 use crate::app::cli::Context;
 use crate::app::cli::Failure;
+use crate::app::cli::native_wire;
 use crate::app::cli::pinned;
 use crate::app::cli::wire;
 use crate::app::cli::wire::Downloads;
@@ -90,13 +96,64 @@ impl Client {
 
     /// All torrents.
     pub(super) fn downloads(&self) -> Result<Downloads, Failure> {
-        wire::downloads(&self.listing()?).ok_or_else(|| self.strange())
+        let request = self.prepare(self.agent.get(format!("{}/api/downloads", self.base)));
+        wire::downloads(&self.read(request.call())?).ok_or_else(|| self.strange())
     }
 
-    /// All torrents, as the server wrote them.
-    pub(super) fn listing(&self) -> Result<Vec<u8>, Failure> {
-        let request = self.prepare(self.agent.get(format!("{}/api/downloads", self.base)));
-        self.read(request.call())
+    /// The answer to `GET` of a path below `/v1`.
+    pub(super) fn get(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Vec<u8>, Failure> {
+        let request = self.prepare(self.agent.get(self.below(path)));
+        self.read(request.query_pairs(query.iter().copied()).call())
+    }
+
+    /// The answer to `POST` of JSON to a path below `/v1`.
+    pub(super) fn post(&self, path: &[&str], body: &[u8]) -> Result<Vec<u8>, Failure> {
+        let request = self.prepare(self.agent.post(self.below(path)));
+        self.read(request.content_type("application/json").send(body))
+    }
+
+    /// The answer to `PUT` of nothing to a path below `/v1`.
+    pub(super) fn put(&self, path: &[&str]) -> Result<Vec<u8>, Failure> {
+        self.read(self.prepare(self.agent.put(self.below(path))).send_empty())
+    }
+
+    /// The answer to `DELETE` of a path below `/v1`.
+    pub(super) fn delete(&self, path: &[&str]) -> Result<Vec<u8>, Failure> {
+        self.read(self.prepare(self.agent.delete(self.below(path))).call())
+    }
+
+    /// The answer to `PATCH` of JSON to a path below `/v1`.
+    pub(super) fn patch(&self, path: &[&str], body: &[u8]) -> Result<Vec<u8>, Failure> {
+        let request = self.prepare(self.agent.patch(self.below(path)));
+        self.read(request.content_type("application/json").send(body))
+    }
+
+    /// The answer to `GET` of a path below `/v1` that goes on until somebody ends it.
+    pub(super) fn follow(&self, path: &[&str]) -> Result<impl BufRead + use<>, Failure> {
+        let request = self.prepare(self.agent.get(self.below(path)));
+        let answer = request.config().timeout_global(None).build().call();
+        match answer {
+            Ok(answer) if answer.status().as_u16() == 200 => {
+                Ok(BufReader::new(answer.into_body().into_reader()))
+            }
+            refused => Err(self.read(refused).err().unwrap_or_else(|| self.strange())),
+        }
+    }
+
+    /// An answer in a form for us.
+    pub(super) fn understood<T: native_wire::Read>(&self, body: &[u8]) -> Result<T, Failure> {
+        native_wire::read(body).ok_or_else(|| self.strange())
+    }
+
+    /// Prints an answer for programs.
+    pub(super) fn print_json(&self, body: &[u8], out: &mut impl Write) -> Result<(), Failure> {
+        let text = native_wire::shown_json(body).ok_or_else(|| self.strange())?;
+        Ok(writeln!(out, "{text}")?)
+    }
+
+    fn below(&self, path: &[&str]) -> String {
+        let part = |part: &&str| format!("/{}", utf8_percent_encode(part, NON_ALPHANUMERIC));
+        format!("{}/v1{}", self.base, path.iter().map(part).collect::<String>())
     }
 
     /// Adds a magnet link or a URL; returns the info-hash.
@@ -146,7 +203,7 @@ impl Client {
         let body = answer.body_mut().with_config().limit(MAX_ANSWER_BYTES).read_to_vec();
         let body = body.map_err(|error| self.unreachable(&error))?;
         let status = answer.status().as_u16();
-        if status == 200 {
+        if (200..300).contains(&status) {
             return Ok(body);
         }
         let said = wire::refusal(&body).unwrap_or_else(|| format!("HTTP status {status}"));
@@ -178,7 +235,8 @@ impl Client {
         format!("{}; too many were wrong: wait {wait} before the next try", self.refused_token())
     }
 
-    fn strange(&self) -> Failure {
+    /// The failure of an answer that makes no sense.
+    pub(super) fn strange(&self) -> Failure {
         let message = format!("what answers at {} is no cove server", self.base);
         Failure::new(Exit::Error, message)
     }
@@ -250,7 +308,6 @@ mod tests {
     use std::io::BufRead;
     use std::io::BufReader;
     use std::io::Read;
-    use std::io::Write;
     use std::net::TcpListener;
     use std::thread::JoinHandle;
 

@@ -5,12 +5,20 @@ mod add;
 mod client;
 mod completions;
 mod config;
+mod events;
+mod key;
 mod ls;
+mod native_wire;
+mod peers;
 mod pinned;
 mod progress;
 mod rm;
 mod serve;
+mod settings;
+mod stats;
+mod swarm;
 mod table;
+mod whitelist;
 mod wire;
 
 use std::io;
@@ -35,7 +43,7 @@ Configuration comes from, each winning over those before it: defaults; the file 
 cove.toml in the state directory; variables COVE_SECTION__KEY such as COVE_API__BIND; --set and
 the other flags. `cove config` shows every key with its value and where it came from.
 
-add, ls and rm find the server of the same state directory by themselves. For another server give
+All commands but serve and config find the server of the same state directory by themselves. For another server give
 --url and its token in COVE_API__TOKEN.
 
 Exit codes:
@@ -90,9 +98,23 @@ enum Command {
     /// Add torrents to the running server
     Add(With<add::AddArgs>),
     /// List the torrents of the running server
-    Ls(With<NoArgs>),
+    Ls(With<ls::LsArgs>),
     /// Remove torrents from the running server
     Rm(With<rm::RmArgs>),
+    /// Show the connections of a torrent
+    Peers(With<peers::PeersArgs>),
+    /// Show what the running server's own tracker knows of an info-hash
+    Swarm(With<swarm::SwarmArgs>),
+    /// Make, list and forget keys of the running server's own tracker
+    Key(With<key::KeyArgs>),
+    /// Change and print the whitelist of the running server's own tracker
+    Whitelist(With<whitelist::WhitelistArgs>),
+    /// Show figures of the running server
+    Stats(With<NoArgs>),
+    /// Print what changes in the running server, as it changes
+    Events(With<events::EventsArgs>),
+    /// List and change the running server's settings
+    Settings(With<settings::SettingsArgs>),
     /// Print the completions of a shell
     Completions(completions::CompletionsArgs),
 }
@@ -158,7 +180,14 @@ impl Command {
     fn flags(&self) -> Option<&Flags> {
         match self {
             Self::Serve(with) => Some(&with.flags),
-            Self::Config(with) | Self::Ls(with) => Some(&with.flags),
+            Self::Config(with) | Self::Stats(with) => Some(&with.flags),
+            Self::Events(with) => Some(&with.flags),
+            Self::Settings(with) => Some(&with.flags),
+            Self::Ls(with) => Some(&with.flags),
+            Self::Peers(with) => Some(&with.flags),
+            Self::Swarm(with) => Some(&with.flags),
+            Self::Key(with) => Some(&with.flags),
+            Self::Whitelist(with) => Some(&with.flags),
             Self::Add(with) => Some(&with.flags),
             Self::Rm(with) => Some(&with.flags),
             Self::Completions(_) => None,
@@ -219,8 +248,15 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Serve(with) => return serve::run(&with.args, &mut context),
         Command::Config(_) => config::run(&context, &mut out)?,
         Command::Add(with) => add::run(&with.args, &context, &mut out)?,
-        Command::Ls(_) => ls::run(&context, &mut out)?,
+        Command::Ls(with) => ls::run(&with.args, &context, &mut out)?,
+        Command::Peers(with) => peers::run(&with.args, &context, &mut out)?,
+        Command::Swarm(with) => swarm::run(&with.args, &context, &mut out)?,
+        Command::Key(with) => key::run(&with.args, &context, &mut out)?,
+        Command::Whitelist(with) => whitelist::run(&with.args, &context, &mut out)?,
         Command::Rm(with) => rm::run(&with.args, &context, &mut out)?,
+        Command::Stats(_) => stats::run(&context, &mut out)?,
+        Command::Events(with) => events::run(&with.args, &context, &mut out)?,
+        Command::Settings(with) => settings::run(&with.args, &context, &mut out)?,
         Command::Completions(args) => completions::run(&args, &mut out)?,
     }
     out.flush()?;

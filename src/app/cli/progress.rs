@@ -151,7 +151,7 @@ mod tests {
             progress,
             ..Download::default()
         };
-        Downloads { downloads: vec![one], checkpoints: Default::default() }
+        Downloads { downloads: vec![one] }
     }
 
     fn shown(is_terminal: bool) -> String {
@@ -187,7 +187,7 @@ mod tests {
         assert_eq!(of("SEEDING", 1.0), Ok(Verdict::Done));
         assert_eq!(of("STOPPED_ON_ERROR", 0.5), Err(Exit::Error));
         assert_eq!(of("STOPPED", 0.5), Err(Exit::Error));
-        let nothing = Downloads { downloads: Vec::new(), checkpoints: Default::default() };
+        let nothing = Downloads { downloads: Vec::new() };
         assert_eq!(look(&nothing, &["aa"], &mut display).unwrap_err().exit, Exit::NotFound);
     }
 }

@@ -39,11 +39,13 @@ pub(super) fn duration(seconds: f64) -> String {
 }
 
 /// The all-time ratio; `∞` when nothing was downloaded.
-pub(super) fn ratio(download: &Download) -> String {
-    match download.all_time_ratio.unwrap_or(download.ratio) {
-        ratio if ratio < 0.0 => "∞".into(),
-        ratio => format!("{ratio:.2}"),
-    }
+pub(super) fn ratio(ratio: f64, downloaded: u64) -> String {
+    if downloaded == 0 { "∞".into() } else { format!("{ratio:.2}") }
+}
+
+/// Bytes/s; `-` for none.
+pub(super) fn rate(bytes: u64) -> String {
+    if bytes == 0 { "-".into() } else { format!("{}/s", size(bytes)) }
 }
 
 /// `STOPPED_ON_ERROR` as `stopped on error`.

@@ -22,17 +22,6 @@ pub(super) struct ApiFile {
 #[derive(Debug, Deserialize)]
 pub(super) struct Downloads {
     pub(super) downloads: Vec<Download>,
-    #[serde(default)]
-    pub(super) checkpoints: Checkpoints,
-}
-
-/// How many torrents of the store the server has loaded.
-#[derive(Debug, Default, Deserialize)]
-pub(super) struct Checkpoints {
-    #[serde(default)]
-    pub(super) total: u64,
-    #[serde(default)]
-    pub(super) loaded: u64,
 }
 
 /// One torrent of the list. Speeds are bytes/s, `eta` seconds.
@@ -44,16 +33,11 @@ pub(super) struct Download {
     /// 0 to 1, of the current task.
     pub(super) progress: f64,
     pub(super) status: String,
-    pub(super) size: u64,
     pub(super) speed_down: u64,
-    pub(super) speed_up: u64,
     /// Enormous when nothing moves.
     pub(super) eta: f64,
     pub(super) num_connected_peers: u64,
     pub(super) num_connected_seeds: u64,
-    /// -1 for infinite; absent from 7.x servers.
-    pub(super) all_time_ratio: Option<f64>,
-    pub(super) ratio: f64,
     pub(super) error: String,
 }
 
@@ -62,17 +46,18 @@ struct Added {
     infohash: String,
 }
 
-#[derive(Deserialize)]
-struct Refusal {
-    error: RefusalText,
-}
-
-/// 7.x answers a text, 8.x an object.
+/// At `/v1` a problem document (RFC 9457); Tribler's 7.x answers a text, 8.x an object.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum RefusalText {
-    Plain(String),
-    Object { message: String },
+enum Refusal {
+    Problem { detail: String },
+    Plain { error: String },
+    Object { error: RefusalObject },
+}
+
+#[derive(Deserialize)]
+struct RefusalObject {
+    message: String,
 }
 
 /// Where the server that holds `state_dir` listens, as it says itself.
@@ -91,11 +76,13 @@ pub(super) fn added(body: &[u8]) -> Option<String> {
     serde_json::from_slice::<Added>(body).ok().map(|added| added.infohash)
 }
 
-/// The sentence in an error answer of either generation.
+/// The sentence in an error answer of any form.
 pub(super) fn refusal(body: &[u8]) -> Option<String> {
-    match serde_json::from_slice::<Refusal>(body).ok()?.error {
-        RefusalText::Plain(message) | RefusalText::Object { message } => Some(message),
-    }
+    Some(match serde_json::from_slice::<Refusal>(body).ok()? {
+        Refusal::Problem { detail: message }
+        | Refusal::Plain { error: message }
+        | Refusal::Object { error: RefusalObject { message } } => message,
+    })
 }
 
 /// The body of `PUT /api/downloads` for a URI.
@@ -113,11 +100,6 @@ pub(super) fn add_body(uri: &str, destination: Option<&str>, files: Option<&[u32
 /// The body of `DELETE /api/downloads/HASH`.
 pub(super) fn remove_body(with_data: bool) -> String {
     json!({ "remove_data": with_data }).to_string()
-}
-
-/// `cove ls --json`: the server's list as it is; `None` when the answer is no JSON.
-pub(super) fn listing_json(body: &[u8]) -> Option<String> {
-    serde_json::from_slice::<Value>(body).ok().map(|value| pretty(&value))
 }
 
 /// `cove add --json`: what was added, in the order of the arguments.
@@ -157,7 +139,7 @@ pub(super) fn value_text(value: &ConfigValue) -> String {
 
 /// JSON for people and programs. The library leaves some control characters as they are, which
 /// a terminal would obey.
-fn pretty(value: &Value) -> String {
+pub(super) fn pretty(value: &Value) -> String {
     let text = format!("{value:#}");
     let lines: Vec<_> = text.lines().map(logging::escape_json).collect();
     lines.join("\n")

@@ -5,6 +5,7 @@
 
 pub mod wire;
 
+use std::cell::RefCell;
 use std::net::IpAddr;
 use std::net::SocketAddr;
 
@@ -13,6 +14,11 @@ use crate::domain::swarm::Asker;
 use crate::domain::swarm::PeerList;
 use crate::http::Reply;
 use crate::service::swarms::Swarms;
+
+thread_local! {
+    /// The room for the peers of an answer, used again and again.
+    static LIST: RefCell<PeerList> = RefCell::default();
+}
 
 /// One request for the tracker, whichever listener it came to.
 #[derive(Clone, Copy)]
@@ -64,7 +70,7 @@ pub fn answer(swarms: &Swarms, request: &Request<'_>) -> Option<Reply> {
         (Some(client), Route::Scrape(key)) => scrape(swarms, request, key, client, &mut out),
     }
     swarms.note_traffic(request.path.len() + request.query.len(), out.len());
-    Some(Reply::new(200).header("content-type", "text/plain").bytes(out))
+    Some(Reply::new(200).content_type("text/plain").bytes(out))
 }
 
 fn announce(swarms: &Swarms, query: &[u8], key: Option<&str>, asker: Asker, out: &mut Vec<u8>) {
@@ -87,19 +93,19 @@ fn announce(swarms: &Swarms, query: &[u8], key: Option<&str>, asker: Asker, out:
         want: query.want,
         key: key.map(str::as_bytes),
     };
-    let mut list = PeerList::default();
-    if !query.is_compact {
-        list.ids = Some(Vec::new());
-    }
-    match swarms.announce(&announce, &mut list) {
-        Ok(announced) => {
-            if query.no_peer_id {
-                list.ids = list.ids.map(|_| Vec::new());
+    LIST.with_borrow_mut(|list| {
+        list.compact.clear();
+        list.ids = (!query.is_compact).then(Vec::new);
+        match swarms.announce(&announce, list) {
+            Ok(announced) => {
+                if let (true, Some(ids)) = (query.no_peer_id, &mut list.ids) {
+                    ids.clear();
+                }
+                wire::announced(&announced, swarms.min_interval_s(), asker.ip, list, out);
             }
-            wire::announced(&announced, swarms.min_interval_s(), asker.ip, &list, out);
+            Err(refusal) => wire::refused(refusal, out),
         }
-        Err(refusal) => wire::refused(refusal, out),
-    }
+    });
 }
 
 fn scrape(

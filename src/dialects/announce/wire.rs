@@ -3,7 +3,6 @@
 //! Parameters are percent-decoded to raw bytes and never pass through text. Every answer is one
 //! bencoded dictionary with sorted keys.
 
-use std::io::Write;
 use std::net::IpAddr;
 use std::net::SocketAddr;
 
@@ -181,25 +180,25 @@ pub fn announced(
     out: &mut Vec<u8>,
 ) {
     out.push(b'd');
-    put_number(out, b"complete", announced.seeders.into());
-    put_number(out, b"downloaded", announced.completed.into());
+    put_number(out, b"8:completei", announced.seeders.into());
+    put_number(out, b"10:downloadedi", announced.completed.into());
     out.extend_from_slice(b"11:external ip");
     match asker {
         IpAddr::V4(ip) => put_bytes(out, &ip.octets()),
         IpAddr::V6(ip) => put_bytes(out, &ip.octets()),
     }
-    put_number(out, b"incomplete", announced.leechers.into());
-    put_number(out, b"interval", announced.interval_s.into());
-    put_number(out, b"min interval", min_interval_s.into());
+    put_number(out, b"10:incompletei", announced.leechers.into());
+    put_number(out, b"8:intervali", announced.interval_s.into());
+    put_number(out, b"12:min intervali", min_interval_s.into());
     let is_v6 = asker.is_ipv6();
     match &peers.ids {
         None => {
             let (v4, v6) =
                 if is_v6 { (&[][..], &*peers.compact) } else { (&*peers.compact, &[][..]) };
-            put_bytes(out, b"peers");
+            out.extend_from_slice(b"5:peers");
             put_bytes(out, v4);
             if is_v6 {
-                put_bytes(out, b"peers6");
+                out.extend_from_slice(b"6:peers6");
                 put_bytes(out, v6);
             }
         }
@@ -210,18 +209,18 @@ pub fn announced(
 
 /// Peers as dictionaries (BEP 3). Without ids when there are none.
 fn put_long_peers(out: &mut Vec<u8>, compact: &[u8], ids: &[[u8; 20]], is_v6: bool) {
-    put_bytes(out, b"peers");
+    out.extend_from_slice(b"5:peers");
     out.push(b'l');
     for (number, endpoint) in compact.chunks_exact(if is_v6 { 18 } else { 6 }).enumerate() {
         let Some(address) = socket_address(endpoint) else { continue };
         out.push(b'd');
-        put_bytes(out, b"ip");
+        out.extend_from_slice(b"2:ip");
         put_bytes(out, address.ip().to_string().as_bytes());
         if let Some(id) = ids.get(number) {
-            put_bytes(out, b"peer id");
+            out.extend_from_slice(b"7:peer id");
             put_bytes(out, id);
         }
-        put_number(out, b"port", address.port().into());
+        put_number(out, b"4:porti", address.port().into());
         out.push(b'e');
     }
     out.push(b'e');
@@ -242,9 +241,9 @@ pub fn scraped(counts: &[(TorrentId, SwarmCounts)], out: &mut Vec<u8>) {
     for (hash, counts) in counts {
         put_bytes(out, &hash.0);
         out.push(b'd');
-        put_number(out, b"complete", counts.seeders.into());
-        put_number(out, b"downloaded", counts.completed.into());
-        put_number(out, b"incomplete", counts.leechers.into());
+        put_number(out, b"8:completei", counts.seeders.into());
+        put_number(out, b"10:downloadedi", counts.completed.into());
+        put_number(out, b"10:incompletei", counts.leechers.into());
         out.push(b'e');
     }
     out.extend_from_slice(b"ee");
@@ -262,20 +261,36 @@ pub fn refused(refusal: Refusal, out: &mut Vec<u8>) {
     out.extend_from_slice(b"d14:failure reason");
     put_bytes(out, refusal.text().as_bytes());
     match refusal {
-        Refusal::Full => put_number(out, b"retry in", RETRY_MIN.into()),
+        Refusal::Full => put_number(out, b"8:retry ini", RETRY_MIN.into()),
         Refusal::Flagged => out.extend_from_slice(b"8:retry in5:never"),
         _ => {}
     }
     out.push(b'e');
 }
 
+/// A number behind its key; `key` is the whole text up to the digits, such as `8:completei`.
 fn put_number(out: &mut Vec<u8>, key: &[u8], value: u64) {
-    put_bytes(out, key);
-    // Writing to memory does not fail.
-    let _ = write!(out, "i{value}e");
+    out.extend_from_slice(key);
+    put_digits(out, value);
+    out.push(b'e');
 }
 
 fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
-    let _ = write!(out, "{}:", bytes.len());
+    put_digits(out, bytes.len() as u64);
+    out.push(b':');
     out.extend_from_slice(bytes);
+}
+
+/// `write!` costs more than the rest of an answer together.
+fn put_digits(out: &mut Vec<u8>, mut value: u64) {
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (value % 10) as u8;
+        value /= 10;
+        if value == 0 {
+            return out.extend_from_slice(&digits[at..]);
+        }
+    }
 }

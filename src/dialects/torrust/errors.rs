@@ -42,6 +42,25 @@ impl Refusal {
         }
     }
 
+    /// A failure of ours as 2.3 says it: without the reason, but for a full disk (rule D7).
+    pub(super) fn failed_tersely(reason: &str, error: &Error) -> Self {
+        match error.kind() {
+            ErrorKind::StorageFull => Self::failed(reason, error),
+            _ => Self::unhandled(reason),
+        }
+    }
+
+    /// A body that is no JSON.
+    pub(super) fn unparsed(why: &str) -> Self {
+        Self::new(400, format!("Failed to parse the request body as JSON: {why}"))
+    }
+
+    /// A body whose JSON says something else than it should.
+    pub(super) fn undeserialized(why: &str) -> Self {
+        let message = "Failed to deserialize the JSON body into the target type";
+        Self::new(422, format!("{message}: {why}"))
+    }
+
     /// The answer; one without a text has no content type either.
     pub(super) fn reply(self) -> Reply {
         let reply = match self.text.is_empty() {

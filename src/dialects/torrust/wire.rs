@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde::ser::SerializeMap;
 use serde::ser::Serializer;
 
+use crate::dialects::torrust::errors::Refusal;
 use crate::domain::access::KeyRecord;
 use crate::domain::client_name::client_name;
 use crate::domain::stats::TrackerStats;
@@ -20,6 +21,12 @@ pub(super) const PEERS_MAX: usize = 74;
 
 /// `{"status":"ok"}`.
 pub(super) const OK: &[u8] = b"{\"status\":\"ok\"}";
+
+/// With a capital letter, unlike the above.
+pub(super) const HEALTHY: &[u8] = b"{\"status\":\"Ok\"}";
+
+/// A swarm that nobody knows: a JSON text with status 200.
+pub(super) const NOT_KNOWN: &[u8] = b"\"torrent not known\"";
 
 /// `GET /api/stats`: 16 numbers in Torrust's order.
 struct Stats(SwarmTotals, TrackerStats);
@@ -110,6 +117,19 @@ struct PeerObject {
     event: &'static str,
 }
 
+/// A peer of 2.1 to 2.3.
+#[derive(Serialize)]
+struct OldPeerObject {
+    peer_id: PeerId,
+    peer_addr: String,
+    /// Milliseconds since its last announce.
+    updated: i64,
+    uploaded: i64,
+    downloaded: i64,
+    left: i64,
+    event: &'static str,
+}
+
 /// A key of 2.x.
 #[derive(Serialize)]
 struct OldKey<'a> {
@@ -136,9 +156,12 @@ pub(super) struct NewKey {
     pub(super) seconds_valid: Option<u64>,
 }
 
-/// The body of a wish for a key; the parser's sentence when it is none.
-pub(super) fn new_key(body: &Bytes) -> Result<NewKey, String> {
-    serde_json::from_slice(body).map_err(|error| error.to_string())
+/// The body of a wish for a key.
+pub(super) fn new_key(body: &Bytes) -> Result<NewKey, Refusal> {
+    serde_json::from_slice(body).map_err(|error| match error.is_data() {
+        true => Refusal::undeserialized(&error.to_string()),
+        false => Refusal::unparsed(&error.to_string()),
+    })
 }
 
 pub(super) fn stats(totals: SwarmTotals, stats: TrackerStats) -> Vec<u8> {
@@ -163,6 +186,21 @@ pub(super) fn torrent_of_pairs(summary: &SwarmSummary, peers: &[SwarmPeer], now_
         (PeerId::of(peer, ""), state)
     };
     let peers = peers.iter().take(PEERS_MAX).map(pair).collect();
+    json(&Details { row: Row::of(summary), peers })
+}
+
+/// A torrent with its peers as the objects of 2.1 to 2.3.
+pub(super) fn torrent_of_old_objects(summary: &SwarmSummary, peers: &[SwarmPeer]) -> Vec<u8> {
+    let object = |peer: &SwarmPeer| OldPeerObject {
+        peer_id: PeerId::of(peer, ""),
+        peer_addr: peer.address.to_string(),
+        updated: i64::from(peer.age_s) * 1000,
+        uploaded: signed(peer.uploaded),
+        downloaded: signed(peer.downloaded),
+        left: signed(peer.left),
+        event: event(peer.event),
+    };
+    let peers = peers.iter().take(PEERS_MAX).map(object).collect();
     json(&Details { row: Row::of(summary), peers })
 }
 

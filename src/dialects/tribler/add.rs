@@ -20,7 +20,7 @@ use crate::service::adding::AddWish;
 use crate::service::adding::Source;
 
 /// Largest torrent file, in bytes (rules F4, W9).
-const TORRENT_BYTES_MAX: usize = 10 * 1_024 * 1_024;
+pub(super) const TORRENT_BYTES_MAX: usize = 10 * 1_024 * 1_024;
 
 /// The refusal of hops, which must not be pretended (rule F12).
 pub(super) const NO_HOPS: &str =

@@ -17,8 +17,16 @@ pub(super) fn files(torrent: &Torrent) -> Vec<FileRow<'_>> {
     let Some(metadata) = &torrent.metadata else {
         return Vec::new();
     };
-    let shown = metadata.files.iter().enumerate().filter(|(_, file)| !file.is_padding);
-    shown.map(|(index, file)| row(torrent, metadata, index, file)).collect()
+    visible(metadata).map(|(index, file)| row(torrent, metadata, index, file)).collect()
+}
+
+/// Index, name and size of each file that is shown.
+pub(super) fn named_files(metadata: &Metadata) -> impl Iterator<Item = (usize, &str, u64)> {
+    visible(metadata).map(|(index, file)| (index, shown_name(metadata, file), file.size_bytes))
+}
+
+fn visible(metadata: &Metadata) -> impl Iterator<Item = (usize, &File)> {
+    metadata.files.iter().enumerate().filter(|(_, file)| !file.is_padding)
 }
 
 fn row<'a>(torrent: &Torrent, metadata: &Metadata, index: usize, file: &'a File) -> FileRow<'a> {

@@ -1,21 +1,24 @@
-//! The downloads API of Tribler, in both generations: 7.x at `/downloads`, 8.x at
-//! `/api/downloads`. `docs/api/tribler.md` says what differs from the original, and why.
+//! Tribler's API, in both generations: 7.x at `/downloads` and beside it, 8.x the same below
+//! `/api`. `docs/api/tribler.md` says what differs from the original, and why.
 //!
 //! This file is the route table. `wire.rs` is the JSON, the other files are one subject each.
 
 mod add;
 mod auth;
 mod bencode;
+mod browse;
 mod details;
 mod downloads;
 mod errors;
 mod json;
 mod listing;
+mod metainfo;
 mod patch;
-mod range;
 mod row;
+mod statistics;
 mod status;
 mod stream;
+mod torrentinfo;
 mod trackers;
 mod wire;
 
@@ -46,12 +49,27 @@ pub enum Generation {
     Eight,
 }
 
+/// The first words of paths that are this API's, and those that only 8.x has.
+const WORDS: [&str; 4] = ["downloads", "torrentinfo", "statistics", "shutdown"];
+const LATER_WORDS: [&str; 1] = ["files"];
+
+/// Which generation a path is of; `None` when it is of another API.
+pub fn generation(segments: &[&str]) -> Option<Generation> {
+    match segments {
+        ["api", word, ..] if WORDS.contains(word) || LATER_WORDS.contains(word) => {
+            Some(Generation::Eight)
+        }
+        [word, ..] if WORDS.contains(word) => Some(Generation::Seven),
+        _ => None,
+    }
+}
+
 impl Generation {
-    /// How many path segments stand before the downloads.
+    /// How many path segments stand before the route.
     fn prefix_segments(self) -> usize {
         match self {
-            Self::Seven => 1,
-            Self::Eight => 2,
+            Self::Seven => 0,
+            Self::Eight => 1,
         }
     }
 }
@@ -78,15 +96,43 @@ impl Tribler {
     }
 
     async fn route(&self, generation: Generation, mut call: Call) -> Result<Reply, Refusal> {
-        auth::check(&self.services.auth, &call)?;
+        let rest: Vec<String> = call.segments()[generation.prefix_segments()..].to_vec();
+        let rest: Vec<&str> = rest.iter().map(String::as_str).collect();
+        auth::check(&self.services.auth, &call, &rest)?;
         if call.trailing_slash() {
             return Err(unknown(&call));
         }
         let method = call.method().as_str().to_owned();
-        let rest: Vec<String> = call.segments()[generation.prefix_segments()..].to_vec();
-        let rest: Vec<&str> = rest.iter().map(String::as_str).collect();
         let call = &mut call;
         match (method.as_str(), rest.as_slice()) {
+            (method, ["downloads", rest @ ..]) => {
+                self.downloads(generation, method, rest, call).await
+            }
+            ("GET" | "HEAD", ["torrentinfo"]) => self.torrent_info(call).await,
+            ("PUT", ["torrentinfo"] | ["torrentinfo", "file"]) => {
+                self.torrent_info_of_file(call).await
+            }
+            ("POST", ["torrentinfo", "uri"]) => self.torrent_info_of_uri(call).await,
+            ("GET" | "HEAD", ["statistics", "tribler"]) => self.tribler_statistics().await,
+            ("GET" | "HEAD", ["statistics", "ipv8"]) => Ok(self.overlay_statistics()),
+            ("PUT", ["shutdown"]) => Ok(self.shut_down()),
+            ("GET" | "HEAD", ["files", "browse"]) => self.browse(call).await,
+            ("GET" | "HEAD", ["files", "list"]) => self.list_files(call).await,
+            (_, ["torrentinfo"] | ["torrentinfo", "file" | "uri"])
+            | (_, ["statistics", "tribler" | "ipv8"] | ["shutdown"])
+            | (_, ["files", "browse" | "list"]) => Err(Refusal::wrong_method()),
+            _ => Err(unknown(call)),
+        }
+    }
+
+    async fn downloads(
+        &self,
+        generation: Generation,
+        method: &str,
+        rest: &[&str],
+        call: &mut Call,
+    ) -> Result<Reply, Refusal> {
+        match (method, rest) {
             ("GET" | "HEAD", []) => self.list(generation, call).await,
             ("PUT", []) => self.add(generation, call).await,
             ("DELETE", [hash]) => self.remove(hash, call).await,
@@ -101,6 +147,12 @@ impl Tribler {
             | (_, [_, "stream", _]) => Err(Refusal::wrong_method()),
             _ => Err(unknown(call)),
         }
+    }
+
+    /// `PUT /shutdown`: answered before the program stops.
+    fn shut_down(&self) -> Reply {
+        self.services.lifecycle.ask_to_stop();
+        json_reply(json::text(&wire::ShuttingDown { shutdown: true }))
     }
 
     /// The torrent that a path means.

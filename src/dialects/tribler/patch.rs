@@ -9,8 +9,6 @@ use crate::dialects::tribler::errors::Refusal;
 use crate::dialects::tribler::json;
 use crate::dialects::tribler::json_body;
 use crate::dialects::tribler::json_reply;
-use crate::dialects::tribler::range;
-use crate::dialects::tribler::range::Wanted;
 use crate::dialects::tribler::row;
 use crate::dialects::tribler::wire;
 use crate::dialects::tribler::wire::Loose;
@@ -22,6 +20,8 @@ use crate::domain::hash::TorrentId;
 use crate::domain::torrent::Torrent;
 use crate::http::Call;
 use crate::http::Reply;
+use crate::http::range;
+use crate::http::range::Wanted;
 use crate::service::torrents::QueueMove;
 
 /// A patch whose every part is known to be well formed.

@@ -2,13 +2,10 @@
 
 use crate::dialects::tribler::Tribler;
 use crate::dialects::tribler::errors::Refusal;
-use crate::dialects::tribler::range;
-use crate::dialects::tribler::range::Unsatisfiable;
-use crate::dialects::tribler::range::Wanted;
 use crate::http::Call;
 use crate::http::Reply;
-
-const ANY_BYTES: &str = "application/octet-stream";
+use crate::http::range;
+use crate::http::range::Unsatisfiable;
 
 impl Tribler {
     /// The bytes of a file, as they are verified. The range is judged before the download is
@@ -32,18 +29,8 @@ impl Tribler {
             Err(Unsatisfiable) => return Ok(unsatisfiable(file.size_bytes)),
         };
         let file = self.services.files.open(torrent.id, index).await?;
-        let size = file.size_bytes;
-        let (reply, part) = match wanted {
-            Wanted::Whole => (Reply::new(200), 0..size),
-            Wanted::Part(part) => {
-                let text = format!("bytes {}-{}/{size}", part.start, part.end - 1);
-                (Reply::new(206).header("content-range", &text), part)
-            }
-        };
-        let reply = reply
-            .header("accept-ranges", "bytes")
-            .header("content-type", &content_type(&file.name));
-        Ok(reply.stream(part.end - part.start, file.read(part)))
+        let (size, name) = (file.size_bytes, file.name.clone());
+        Ok(wanted.reply(size, &name, file.read(wanted.part(size))))
     }
 }
 
@@ -52,32 +39,4 @@ fn unsatisfiable(size_bytes: u64) -> Reply {
         .header("content-range", &format!("bytes */{size_bytes}"))
         .header("content-type", "text/plain")
         .bytes("Requested Range Not Satisfiable")
-}
-
-/// The type of what players play; anything else, and all that a browser would run as part of this
-/// origin, is plain bytes.
-fn content_type(name: &str) -> String {
-    let guess = mime_guess::from_path(name).first_or_octet_stream();
-    let is_played = matches!(guess.type_().as_str(), "audio" | "video" | "image");
-    if is_played && guess.subtype() != "svg" {
-        guess.essence_str().to_owned()
-    } else {
-        ANY_BYTES.to_owned()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_media_has_a_type_of_its_own() {
-        assert_eq!(content_type("a.mp4"), "video/mp4");
-        assert_eq!(content_type("a.MKV"), "video/x-matroska");
-        assert_eq!(content_type("a.mp3"), "audio/mpeg");
-        assert_eq!(content_type("a.jpg"), "image/jpeg");
-        for name in ["a.html", "a.svg", "a.svgz", "a.js", "a.xml", "a.xhtml", "a", "a.exe"] {
-            assert_eq!(content_type(name), ANY_BYTES, "{name}");
-        }
-    }
 }

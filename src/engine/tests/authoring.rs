@@ -1,7 +1,6 @@
 //! Making torrents.
 
 use std::fs;
-use std::os::unix::fs::symlink;
 
 use super::rig::Rig;
 use super::rig::SEEDING;
@@ -59,16 +58,25 @@ fn the_same_folder_gives_the_same_torrent() {
 }
 
 #[test]
-fn excluded_names_and_symlinks_are_left_out() {
+fn only_the_listed_files_are_in_the_torrent() {
     let folder = tempfile::tempdir().unwrap();
-    let share = make_share(folder.path());
-    symlink("/etc/passwd", share.join("link")).unwrap();
-    symlink("/etc", share.join("links")).unwrap();
-    let mut request = request(&share, true, false);
-    request.exclude = vec!["inner".into(), "c.txt".into()];
+    let mut request = request(&make_share(folder.path()), true, false);
+    request.files.retain(|file| file.path == "a.bin");
     let made = author(&request).describe().unwrap();
     assert_eq!(paths(&made), ["share/a.bin"]);
     assert!(made.has_folder);
+}
+
+/// Trackers that ask for a mark of their own get a torrent that nobody else's is.
+#[test]
+fn a_source_makes_another_torrent_of_the_same_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut request = request(&make_share(folder.path()), true, false);
+    let plain = author(&request);
+    request.source = "COVE".into();
+    let marked = author(&request);
+    assert!(marked.metadata_bytes().unwrap().windows(16).any(|w| w == b"6:source4:COVEee"));
+    assert_ne!(plain.describe().unwrap().hashes.v1, marked.describe().unwrap().hashes.v1);
 }
 
 #[test]
@@ -135,7 +143,6 @@ fn what_cannot_be_made_is_refused_in_words() {
     for odd in [1, 12_345, 8 << 10, 48 << 10, 1 << 31] {
         assert!(refuse(&|r| r.piece_length = odd).starts_with("the piece length must"), "{odd}");
     }
-    fs::create_dir(folder.path().join("empty")).unwrap();
-    let empty = refuse(&|r| r.path = folder.path().join("empty").to_str().unwrap().into());
+    let empty = refuse(&|r| r.files.clear());
     assert!(empty.ends_with("holds no data"), "{empty}");
 }

@@ -20,6 +20,7 @@ use crate::engine::ffi::bridge::AddOptions;
 use crate::engine::ffi::bridge::AddParams;
 use crate::engine::ffi::bridge::Alert;
 use crate::engine::ffi::bridge::AlertKind;
+use crate::engine::ffi::bridge::AuthorFile;
 use crate::engine::ffi::bridge::AuthorRequest;
 use crate::engine::ffi::bridge::Batch;
 use crate::engine::ffi::bridge::ParseLimits;
@@ -240,6 +241,7 @@ pub(super) fn options(save_path: &Path) -> AddOptions {
 pub(super) fn request(path: &Path, make_v1: bool, make_v2: bool) -> AuthorRequest {
     AuthorRequest {
         path: path.to_str().unwrap().into(),
+        files: files_in(path),
         name: String::new(),
         piece_length: 16 << 10,
         is_private: false,
@@ -249,9 +251,19 @@ pub(super) fn request(path: &Path, make_v1: bool, make_v2: bool) -> AuthorReques
         web_seeds: Vec::new(),
         comment: String::new(),
         creator: String::new(),
+        source: String::new(),
         threads: 2,
-        exclude: Vec::new(),
     }
+}
+
+/// The files of a folder, or the file itself.
+fn files_in(path: &Path) -> Vec<AuthorFile> {
+    let size = |file: &Path| fs::metadata(file).unwrap().len();
+    if path.is_file() {
+        return vec![AuthorFile { path: String::new(), size: size(path) }];
+    }
+    let names = tree(path).into_iter().filter(|name| !name.ends_with(['/', '@']));
+    names.map(|name| AuthorFile { size: size(&path.join(&name)), path: name }).collect()
 }
 
 pub(super) fn author(request: &AuthorRequest) -> UniquePtr<AddParams> {

@@ -1,10 +1,19 @@
-//! The Range header of a stream, as 8.x takes it: one range of bytes, anything else is 416.
+//! Files as answers: the Range header (one range of bytes, anything else is 416), the parts of a
+//! file, and the types that a browser may be told.
 
+use std::io;
 use std::ops::Range;
+
+use bytes::Bytes;
+use futures_util::Stream;
+
+use crate::http::reply::Reply;
+
+const ANY_BYTES: &str = "application/octet-stream";
 
 /// What part of a file a call asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Wanted {
+pub enum Wanted {
     /// All of it: no Range header.
     Whole,
     /// This part; never empty, within the file.
@@ -13,10 +22,56 @@ pub(super) enum Wanted {
 
 /// The range cannot be satisfied, or is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Unsatisfiable;
+pub struct Unsatisfiable;
+
+impl Wanted {
+    /// The bytes of a file of `size_bytes` that this is.
+    pub fn part(&self, size_bytes: u64) -> Range<u64> {
+        match self {
+            Self::Whole => 0..size_bytes,
+            Self::Part(part) => part.clone(),
+        }
+    }
+
+    /// The answer: 200 with all of a file, 206 with a part. `body` has just these bytes.
+    pub fn reply(
+        &self,
+        size_bytes: u64,
+        name: &str,
+        body: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
+    ) -> Reply {
+        let part = self.part(size_bytes);
+        let reply = match self {
+            Self::Whole => Reply::new(200),
+            Self::Part(part) => {
+                let text = format!("bytes {}-{}/{size_bytes}", part.start, part.end - 1);
+                Reply::new(206).header("content-range", &text)
+            }
+        };
+        reply
+            .header("accept-ranges", "bytes")
+            .header("content-type", &content_type(name))
+            .stream(part.end - part.start, body)
+    }
+}
+
+/// The type of what players play; anything else, and all that a browser would run as part of this
+/// origin, is plain bytes.
+fn content_type(name: &str) -> String {
+    let guess = mime_guess::from_path(name).first_or_octet_stream();
+    let is_played = matches!(guess.type_().as_str(), "audio" | "video" | "image");
+    if is_played && guess.subtype() != "svg" {
+        guess.essence_str().to_owned()
+    } else {
+        ANY_BYTES.to_owned()
+    }
+}
 
 /// The part of a file of `size_bytes` that the value of a Range header means.
-pub(super) fn parse(header: Option<&str>, size_bytes: u64) -> Result<Wanted, Unsatisfiable> {
+///
+/// # Errors
+/// [`Unsatisfiable`].
+pub fn parse(header: Option<&str>, size_bytes: u64) -> Result<Wanted, Unsatisfiable> {
     let Some(header) = header else {
         return Ok(Wanted::Whole);
     };
@@ -96,6 +151,17 @@ mod tests {
             "Bytes=0-9",
         ] {
             assert_eq!(part(refused), None, "{refused:?}");
+        }
+    }
+
+    #[test]
+    fn only_media_has_a_type_of_its_own() {
+        assert_eq!(content_type("a.mp4"), "video/mp4");
+        assert_eq!(content_type("a.MKV"), "video/x-matroska");
+        assert_eq!(content_type("a.mp3"), "audio/mpeg");
+        assert_eq!(content_type("a.jpg"), "image/jpeg");
+        for name in ["a.html", "a.svg", "a.svgz", "a.js", "a.xml", "a.xhtml", "a", "a.exe"] {
+            assert_eq!(content_type(name), ANY_BYTES, "{name}");
         }
     }
 

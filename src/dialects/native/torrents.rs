@@ -1,0 +1,454 @@
+//! Torrents: the list, one, adding, changing, removing; and all of that for many at once.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use utoipa::OpenApi;
+
+use crate::dialects::native::Group;
+use crate::dialects::native::Outcome;
+use crate::dialects::native::Route;
+use crate::dialects::native::listing;
+use crate::dialects::native::listing::Wish;
+use crate::dialects::native::problem::Kind;
+use crate::dialects::native::problem::Problem;
+use crate::dialects::native::request::Request;
+use crate::dialects::native::torrents_wire::ActionName;
+use crate::dialects::native::torrents_wire::AddBody;
+use crate::dialects::native::torrents_wire::BulkAddBody;
+use crate::dialects::native::torrents_wire::BulkBody;
+use crate::dialects::native::torrents_wire::BulkResult;
+use crate::dialects::native::torrents_wire::BulkResults;
+use crate::dialects::native::torrents_wire::MoveBody;
+use crate::dialects::native::torrents_wire::OfTorrent;
+use crate::dialects::native::torrents_wire::PatchBody;
+use crate::dialects::native::torrents_wire::QueueBody;
+use crate::dialects::native::torrents_wire::TorrentList;
+use crate::dialects::native::torrents_wire::TorrentRow;
+use crate::dialects::native::wire;
+use crate::domain::error::Error;
+use crate::domain::error::ErrorKind;
+use crate::domain::hash::AnyHash;
+use crate::domain::hash::TorrentId;
+use crate::domain::token::Scope;
+use crate::http::Reply;
+use crate::service::adding::AddWish;
+use crate::service::adding::Added;
+use crate::service::adding::Source;
+use crate::service::bulk::Action;
+use crate::service::filter::Filter;
+
+/// Largest body that holds torrent files (rules F4, W9).
+const TORRENT_BYTES_MAX: usize = 10 << 20;
+/// The registered type of a torrent file.
+const TORRENT_TYPE: &str = "application/x-bittorrent";
+
+pub(super) const GROUP: Group = Group { routes: ROUTES, document: Document::openapi };
+
+const ROUTES: &[Route] = &[
+    Route {
+        method: "GET",
+        path: "/v1/torrents",
+        needs: Scope::Read,
+        query: listing::QUERY,
+        run: |request| Box::pin(list_torrents(request)),
+    },
+    Route {
+        method: "POST",
+        path: "/v1/torrents",
+        needs: Scope::Client,
+        query: &["save_path", "files", "stopped", "auto_managed"],
+        run: |request| Box::pin(add_torrent(request)),
+    },
+    Route {
+        method: "POST",
+        path: "/v1/torrents/bulk",
+        needs: Scope::Client,
+        query: &[],
+        run: |request| Box::pin(act_on_torrents(request)),
+    },
+    Route {
+        method: "POST",
+        path: "/v1/torrents/bulk-add",
+        needs: Scope::Client,
+        query: &[],
+        run: |request| Box::pin(add_torrents(request)),
+    },
+    Route {
+        method: "GET",
+        path: "/v1/torrents/{hash}",
+        needs: Scope::Read,
+        query: &[],
+        run: |request| Box::pin(show_torrent(request)),
+    },
+    Route {
+        method: "PATCH",
+        path: "/v1/torrents/{hash}",
+        needs: Scope::Client,
+        query: &[],
+        run: |request| Box::pin(change_torrent(request)),
+    },
+    Route {
+        method: "DELETE",
+        path: "/v1/torrents/{hash}",
+        needs: Scope::Client,
+        query: &["with_data"],
+        run: |request| Box::pin(remove_torrent(request)),
+    },
+    Route {
+        method: "POST",
+        path: "/v1/torrents/{hash}/start",
+        needs: Scope::Client,
+        query: &[],
+        run: |request| Box::pin(start_torrent(request)),
+    },
+    Route {
+        method: "POST",
+        path: "/v1/torrents/{hash}/stop",
+        needs: Scope::Client,
+        query: &[],
+        run: |request| Box::pin(stop_torrent(request)),
+    },
+    Route {
+        method: "POST",
+        path: "/v1/torrents/{hash}/recheck",
+        needs: Scope::Client,
+        query: &[],
+        run: |request| Box::pin(recheck_torrent(request)),
+    },
+    Route {
+        method: "POST",
+        path: "/v1/torrents/{hash}/reannounce",
+        needs: Scope::Client,
+        query: &[],
+        run: |request| Box::pin(reannounce_torrent(request)),
+    },
+    Route {
+        method: "POST",
+        path: "/v1/torrents/{hash}/move",
+        needs: Scope::Client,
+        query: &[],
+        run: |request| Box::pin(move_torrent(request)),
+    },
+    Route {
+        method: "POST",
+        path: "/v1/torrents/{hash}/queue",
+        needs: Scope::Client,
+        query: &[],
+        run: |request| Box::pin(queue_torrent(request)),
+    },
+];
+
+#[derive(OpenApi)]
+#[openapi(
+    paths(
+        list_torrents, add_torrent, act_on_torrents, add_torrents, show_torrent, change_torrent,
+        remove_torrent, start_torrent, stop_torrent, recheck_torrent, reannounce_torrent,
+        move_torrent, queue_torrent
+    ),
+    tags((name = "torrents", description = "What this program downloads and seeds"))
+)]
+struct Document;
+
+/// The torrents
+///
+/// Filtered, sorted and in pages on the server. The language of filters is in the manual
+/// (`docs/api/native.md`), an example is `is:downloading and (size > 1gb or not private = true)`.
+#[utoipa::path(get, path = "/v1/torrents", tag = "torrents",
+    params(
+        ("filter" = Option<String>, Query, description = "Only torrents that pass this filter"),
+        ("sort" = Option<String>, Query, description = "Names of members with commas, `-` before \
+            one that goes down, such as `-ratio,name`; without it by the order of adding"),
+        ("offset" = Option<u64>, Query, description = "How many to pass over"),
+        ("limit" = Option<u64>, Query, description = "How many to show; all when absent"),
+        ("fields" = Option<String>, Query, description = "Names of members with commas; \
+            all when absent")),
+    responses((status = 200, description = "A page of them", body = TorrentList)))]
+async fn list_torrents(request: Request<'_>) -> Outcome {
+    let wish = Wish::of(&request)?;
+    let body = request.native.rows.list(request.services(), &wish);
+    Ok(Reply::new(200).json_bytes(body))
+}
+
+/// Adds a torrent
+///
+/// As JSON, or as the bytes of a torrent file with the options in the query. A torrent that is
+/// there already gets the trackers that it did not have, unless it is private.
+#[utoipa::path(post, path = "/v1/torrents", tag = "torrents",
+    params(
+        ("save_path" = Option<String>, Query, description = "As in the JSON, beside a torrent file"),
+        ("files" = Option<String>, Query, description = "Likewise; indices with commas"),
+        ("stopped" = Option<bool>, Query, description = "Likewise"),
+        ("auto_managed" = Option<bool>, Query, description = "Likewise")),
+    request_body(content(
+        (AddBody = "application/json"),
+        (Vec<u8> = "application/x-bittorrent"))),
+    responses((status = 200, description = "It was there already", body = TorrentRow),
+              (status = 201, description = "It is there now", body = TorrentRow)))]
+async fn add_torrent(mut request: Request<'_>) -> Outcome {
+    let is_file =
+        request.content_type().is_some_and(|kind| kind.eq_ignore_ascii_case(TORRENT_TYPE));
+    let (source, wish) = if is_file {
+        let options = in_query(&request)?;
+        let file = request.body(TORRENT_BYTES_MAX).await?;
+        (Source::File(file.to_vec()), wish_of(&options))
+    } else {
+        if let Some(name) = request.call.query_names().find(|name| IN_QUERY.contains(name)) {
+            let message = format!("`{name}` belongs into the JSON, not into the query");
+            return Err(Problem::invalid(message));
+        }
+        let body: AddBody = request.json_of(TORRENT_BYTES_MAX).await?;
+        (source_of(&request, &body).await?, wish_of(&body))
+    };
+    let services = request.services();
+    let added = services.torrents.add(source, wish).await?;
+    let torrent = services.torrents.find(&AnyHash::Short(added.id.0))?;
+    let row = request.native.rows.row(services, &torrent);
+    let status = if added.is_new { 201 } else { 200 };
+    Ok(Reply::new(status).header("content-type", "application/json").bytes(row))
+}
+
+/// The options that may stand in the query beside a torrent file.
+const IN_QUERY: [&str; 4] = ["save_path", "files", "stopped", "auto_managed"];
+
+fn in_query(request: &Request<'_>) -> Result<AddBody, Problem> {
+    let index = |text: &str| {
+        let message = "`files` is a list of indices with commas, such as 0,2";
+        text.trim().parse().map_err(|_| Problem::invalid(message))
+    };
+    let files = request.query("files").map(|files| files.split(',').map(index).collect());
+    Ok(AddBody {
+        save_path: request.query("save_path").map(str::to_owned),
+        files: files.transpose()?,
+        stopped: request.flag("stopped")?,
+        auto_managed: request.flag("auto_managed")?,
+        ..AddBody::default()
+    })
+}
+
+fn wish_of(options: &AddBody) -> AddWish {
+    AddWish {
+        destination: options.save_path.clone(),
+        selected_files: options.files.clone(),
+        is_stopped: options.stopped.unwrap_or(false),
+        auto_managed: options.auto_managed.unwrap_or(false),
+        ..AddWish::default()
+    }
+}
+
+/// The torrent that a body names or holds.
+async fn source_of(request: &Request<'_>, body: &AddBody) -> Result<Source, Problem> {
+    match (&body.uri, &body.torrent) {
+        (Some(uri), None) => request.services().fetch.torrent(uri).await.map_err(|error| {
+            // A 404 would read as "there is no such torrent" of ours.
+            match error.kind() {
+                ErrorKind::NotFound => Problem::invalid(error.public_message()),
+                _ => error.into(),
+            }
+        }),
+        (None, Some(file)) => match STANDARD.decode(file) {
+            Ok(file) => Ok(Source::File(file)),
+            Err(_) => Err(Problem::invalid("`torrent` is a torrent file in base64")),
+        },
+        _ => Err(Problem::invalid("name the torrent by `uri`, or send it as `torrent` in base64")),
+    }
+}
+
+/// Adds many torrents
+///
+/// All are worked on side by side; one that fails does not keep back the others.
+#[utoipa::path(post, path = "/v1/torrents/bulk-add", tag = "torrents", request_body = BulkAddBody,
+    responses((status = 200, description = "What came of each", body = BulkResults)))]
+async fn add_torrents(mut request: Request<'_>) -> Outcome {
+    let body: BulkAddBody = request.json_of(TORRENT_BYTES_MAX).await?;
+    let mut results: Vec<Option<BulkResult>> = Vec::with_capacity(body.torrents.len());
+    let mut wishes = Vec::with_capacity(body.torrents.len());
+    for torrent in &body.torrents {
+        match source_of(&request, torrent).await {
+            Ok(source) => {
+                wishes.push((source, wish_of(torrent)));
+                results.push(None);
+            }
+            Err(problem) => results.push(Some(failed(None, &problem))),
+        }
+    }
+    let mut outcomes = request.services().torrents.add_many(wishes).await.into_iter().map(added);
+    let results = results.into_iter().filter_map(|result| result.or_else(|| outcomes.next()));
+    Ok(wire::reply(200, &BulkResults::of(results.collect())))
+}
+
+fn added(outcome: Result<Added, Error>) -> BulkResult {
+    match outcome {
+        Ok(Added { id, is_new }) => BulkResult {
+            info_hash: Some(id.to_string()),
+            status: if is_new { 201 } else { 200 },
+            problem: None,
+        },
+        Err(error) => failed(None, &error.into()),
+    }
+}
+
+fn failed(info_hash: Option<String>, problem: &Problem) -> BulkResult {
+    let problem = problem.body();
+    BulkResult { info_hash, status: problem.status, problem: Some(problem) }
+}
+
+/// Does something to many torrents
+///
+/// One that fails does not keep back the others.
+#[utoipa::path(post, path = "/v1/torrents/bulk", tag = "torrents", request_body = BulkBody,
+    responses((status = 200, description = "What came of each", body = BulkResults)))]
+async fn act_on_torrents(mut request: Request<'_>) -> Outcome {
+    let body: BulkBody = request.json_of(TORRENT_BYTES_MAX).await?;
+    let action = action_of(&body)?;
+    let services = request.services();
+    let (named, known): (Vec<(String, Result<TorrentId, Problem>)>, Vec<TorrentId>) =
+        match (&body.info_hashes, &body.filter) {
+            (Some(hashes), None) => {
+                let found: Vec<_> = hashes.iter().map(|hash| find(&request, hash)).collect();
+                let known = found.iter().filter_map(|found| found.as_ref().ok().copied()).collect();
+                (hashes.iter().cloned().zip(found).collect(), known)
+            }
+            (None, Some(filter)) => {
+                let filter = Filter::parse(filter)?;
+                let passing = listing::passing(services, services.torrents.list(), Some(&filter));
+                let known: Vec<TorrentId> = passing.iter().map(|torrent| torrent.id).collect();
+                let named: Vec<_> = known.iter().map(|id| (id.to_string(), Ok(*id))).collect();
+                (named, known)
+            }
+            _ => return Err(Problem::invalid("name the torrents by `info_hashes` or by `filter`")),
+        };
+    let mut outcomes = services.torrents.act_on_all(&known, &action).await.into_iter();
+    let results = named.into_iter().map(|(hash, found)| {
+        let outcome = found.and_then(|_| outcomes.next().unwrap_or(Ok(())).map_err(Problem::from));
+        match outcome {
+            Ok(()) => BulkResult { info_hash: Some(hash), status: 204, problem: None },
+            Err(problem) => failed(Some(hash), &problem),
+        }
+    });
+    Ok(wire::reply(200, &BulkResults::of(results.collect())))
+}
+
+fn find(request: &Request<'_>, hash: &str) -> Result<TorrentId, Problem> {
+    let hash: AnyHash = hash.parse().map_err(Problem::from)?;
+    Ok(request.services().torrents.find(&hash)?.id)
+}
+
+fn action_of(body: &BulkBody) -> Result<Action, Problem> {
+    let needs = |member: &str| Problem::invalid(format!("this action needs `{member}`"));
+    let stray = [
+        ("save_path", body.save_path.is_some(), ActionName::Move),
+        ("to", body.to.is_some(), ActionName::Queue),
+        ("with_data", body.with_data.is_some(), ActionName::Remove),
+    ];
+    if let Some((member, ..)) =
+        stray.iter().find(|(_, is_there, of)| *is_there && *of != body.action)
+    {
+        return Err(Problem::invalid(format!("this action takes no `{member}`")));
+    }
+    Ok(match body.action {
+        ActionName::Start => Action::Start,
+        ActionName::Stop => Action::Stop,
+        ActionName::Recheck => Action::Recheck,
+        ActionName::Reannounce => Action::Reannounce,
+        ActionName::Move => Action::Move(body.save_path.clone().ok_or_else(|| needs("save_path"))?),
+        ActionName::Queue => Action::Queue(body.to.ok_or_else(|| needs("to"))?.into()),
+        ActionName::Remove => Action::Remove { with_data: body.with_data.unwrap_or(false) },
+    })
+}
+
+/// One torrent
+#[utoipa::path(get, path = "/v1/torrents/{hash}", tag = "torrents", params(OfTorrent),
+    responses((status = 200, description = "The torrent and its swarm", body = TorrentRow)))]
+async fn show_torrent(request: Request<'_>) -> Outcome {
+    let row = request.native.rows.row(request.services(), &*request.torrent()?);
+    Ok(Reply::new(200).header("content-type", "application/json").bytes(row))
+}
+
+/// Changes a torrent
+#[utoipa::path(patch, path = "/v1/torrents/{hash}", tag = "torrents", params(OfTorrent),
+    request_body = PatchBody, responses((status = 204, description = "It is so")))]
+async fn change_torrent(mut request: Request<'_>) -> Outcome {
+    let id = request.torrent()?.id;
+    let body: PatchBody = request.json().await?;
+    let torrents = &request.services().torrents;
+    if body.download_limit.is_some() || body.upload_limit.is_some() {
+        torrents.set_limits(id, body.download_limit, body.upload_limit).await?;
+    }
+    if let Some(on) = body.auto_managed {
+        torrents.set_auto_managed(id, on).await?;
+    }
+    Ok(Reply::new(204))
+}
+
+/// Removes a torrent
+#[utoipa::path(delete, path = "/v1/torrents/{hash}", tag = "torrents",
+    params(OfTorrent,
+           ("with_data" = Option<bool>, Query, description = "Delete its files too")),
+    responses((status = 204, description = "It is gone, and its files if asked for")))]
+async fn remove_torrent(request: Request<'_>) -> Outcome {
+    let with_data = request.flag("with_data")?.unwrap_or(false);
+    act(&request, Action::Remove { with_data }).await
+}
+
+/// Lets a torrent run
+///
+/// After an error of its files they are looked at first.
+#[utoipa::path(post, path = "/v1/torrents/{hash}/start", tag = "torrents", params(OfTorrent),
+    responses((status = 204, description = "It runs, also after a restart")))]
+async fn start_torrent(request: Request<'_>) -> Outcome {
+    act(&request, Action::Start).await
+}
+
+/// Stops a torrent
+#[utoipa::path(post, path = "/v1/torrents/{hash}/stop", tag = "torrents", params(OfTorrent),
+    responses((status = 204, description = "It stands still, also after a restart")))]
+async fn stop_torrent(request: Request<'_>) -> Outcome {
+    act(&request, Action::Stop).await
+}
+
+/// Hashes every piece of a torrent again
+#[utoipa::path(post, path = "/v1/torrents/{hash}/recheck", tag = "torrents", params(OfTorrent),
+    responses((status = 204, description = "It has begun")))]
+async fn recheck_torrent(request: Request<'_>) -> Outcome {
+    act(&request, Action::Recheck).await
+}
+
+/// Announces a torrent now
+#[utoipa::path(post, path = "/v1/torrents/{hash}/reannounce", tag = "torrents", params(OfTorrent),
+    responses((status = 204, description = "Every tracker is being asked")))]
+async fn reannounce_torrent(request: Request<'_>) -> Outcome {
+    act(&request, Action::Reannounce).await
+}
+
+/// Moves the files of a torrent
+///
+/// A move that takes long goes on after the answer; the state is `moving` until then.
+#[utoipa::path(post, path = "/v1/torrents/{hash}/move", tag = "torrents", params(OfTorrent),
+    request_body = MoveBody, responses((status = 204, description = "They are there, or under way")))]
+async fn move_torrent(mut request: Request<'_>) -> Outcome {
+    let id = request.torrent()?.id;
+    let body: MoveBody = request.json().await?;
+    let moved = request.services().torrents.act(id, &Action::Move(body.save_path)).await;
+    moved.map_err(|error| match error.kind() {
+        // The torrent is there; the directory is not.
+        ErrorKind::NotFound => Problem::new(Kind::Conflict, error.public_message()),
+        _ => error.into(),
+    })?;
+    Ok(Reply::new(204))
+}
+
+/// Moves a torrent in the download queue
+#[utoipa::path(post, path = "/v1/torrents/{hash}/queue", tag = "torrents", params(OfTorrent),
+    request_body = QueueBody, responses((status = 204, description = "It is there")))]
+async fn queue_torrent(mut request: Request<'_>) -> Outcome {
+    let id = request.torrent()?.id;
+    let body: QueueBody = request.json().await?;
+    request.services().torrents.act(id, &Action::Queue(body.to.into())).await?;
+    Ok(Reply::new(204))
+}
+
+async fn act(request: &Request<'_>, action: Action) -> Outcome {
+    let id = request.torrent()?.id;
+    request.services().torrents.act(id, &action).await?;
+    Ok(Reply::new(204))
+}

@@ -1,0 +1,471 @@
+//! The JSON of torrents: one as a row of a list, what one is added with, bulk requests.
+
+use serde::Deserialize;
+use serde::Serialize;
+use utoipa::IntoParams;
+use utoipa::ToSchema;
+
+use crate::dialects::native::wire::ProblemBody;
+use crate::domain::swarm::SwarmSummary;
+use crate::domain::torrent::State;
+use crate::domain::torrent::Torrent;
+use crate::service::torrents::QueueMove;
+
+/// Names the torrent.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "only describes a part of paths")]
+pub(super) struct OfTorrent {
+    /// The info-hash in hex: v1 (40 digits) or v2 (64, or its first 40).
+    #[param(pattern = "^([0-9a-fA-F]{40}|[0-9a-fA-F]{64})$")]
+    hash: String,
+}
+
+/// What a torrent is doing, in one word.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum StateName {
+    /// It stopped by itself; `error` says why.
+    Error,
+    /// Its files are being moved.
+    Moving,
+    /// It waits for its turn in the queue.
+    Queued,
+    /// Somebody stopped it.
+    Stopped,
+    /// The engine has not seen it yet.
+    Loading,
+    /// Its files are being looked at or hashed.
+    Checking,
+    /// Its metadata is being asked for.
+    Metadata,
+    /// It fetches pieces.
+    Downloading,
+    /// All wanted files are there.
+    Finished,
+    /// All files are there.
+    Seeding,
+}
+
+impl From<State> for StateName {
+    fn from(state: State) -> Self {
+        match state {
+            State::Error => Self::Error,
+            State::Moving => Self::Moving,
+            State::Queued => Self::Queued,
+            State::Stopped => Self::Stopped,
+            State::Loading => Self::Loading,
+            State::Checking => Self::Checking,
+            State::Metadata => Self::Metadata,
+            State::Downloading => Self::Downloading,
+            State::Finished => Self::Finished,
+            State::Seeding => Self::Seeding,
+        }
+    }
+}
+
+/// The swarm of a torrent as our own tracker sees it.
+#[derive(Serialize, ToSchema)]
+pub(super) struct JoinedSwarm {
+    /// Complete peers that announced, this client included.
+    seeders: u32,
+    /// Other peers that announced.
+    leechers: u32,
+    /// How often it was completed.
+    completed: u32,
+    /// Announces are refused.
+    is_flagged: bool,
+}
+
+/// A torrent: what the client does with it, and its swarm on our own tracker, in one object.
+/// Members have the names of the fields of filters. Bytes, bytes/s, seconds, and Unix seconds.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Torrent)]
+pub(super) struct TorrentRow<'a> {
+    /// What it is named by: the v1 hash, or the first 40 digits of the v2 hash.
+    info_hash: String,
+    /// The v2 hash; null when it has none.
+    info_hash_v2: Option<String>,
+    /// As it is on the disk.
+    name: &'a str,
+    /// The engine session it lives in.
+    session: &'a str,
+    state: StateName,
+    /// Why it stopped by itself; null when all is well.
+    error: Option<&'a str>,
+    /// Share of the present task, 0 to 1; checking is one too.
+    #[schema(minimum = 0, maximum = 1)]
+    progress: f32,
+    /// Bytes of all files; null before the metadata is known.
+    size: Option<u64>,
+    /// Bytes of the wanted files.
+    wanted: u64,
+    /// Wanted bytes that are there and verified.
+    done: u64,
+    /// Wanted bytes that are missing.
+    left: u64,
+    /// Seconds until nothing is missing, at the present rate; null while nothing comes.
+    eta: Option<u64>,
+    /// Where its files are.
+    save_path: &'a str,
+    /// Files, padding aside; null before the metadata is known.
+    files: Option<usize>,
+    /// Whether peers come from its trackers only (BEP 27); null before the metadata is known.
+    private: Option<bool>,
+    /// What its maker wrote into it.
+    comment: Option<&'a str>,
+    /// It neither asks nor serves.
+    paused: bool,
+    /// The queue decides when it runs.
+    auto_managed: bool,
+    /// Place in the download queue; null when it is in none.
+    queue_position: Option<u32>,
+    download_rate: u32,
+    upload_rate: u32,
+    /// 0 = none.
+    download_limit: u32,
+    /// 0 = none.
+    upload_limit: u32,
+    /// Payload received since it was added.
+    downloaded: u64,
+    /// Payload sent since it was added.
+    uploaded: u64,
+    /// `uploaded` for each byte of `downloaded`; 0 when nothing was received.
+    ratio: f64,
+    /// Complete peers: as the trackers told, else as far as known.
+    seeders: u32,
+    /// Incomplete peers, likewise.
+    leechers: u32,
+    connected_peers: u32,
+    /// Those of them that are complete.
+    connected_seeders: u32,
+    /// Copies among connected peers; null when not known.
+    availability: Option<f32>,
+    added_at: i64,
+    /// When the last wanted piece arrived; null = not yet.
+    completed_at: Option<i64>,
+    /// When payload was last received; null = never.
+    last_download_at: Option<i64>,
+    /// When payload was last sent; null = never.
+    last_upload_at: Option<i64>,
+    /// Seconds spent running.
+    active_duration: u64,
+    /// Seconds spent running with all wanted files there.
+    finished_duration: u64,
+    /// Seconds spent running with all files there.
+    seeding_duration: u64,
+    /// Its swarm on our own tracker; null when nobody announced it.
+    swarm: Option<JoinedSwarm>,
+}
+
+impl<'a> TorrentRow<'a> {
+    /// The names of the members, in order.
+    pub(super) const MEMBERS: &'static [&'static str] = &[
+        "info_hash",
+        "info_hash_v2",
+        "name",
+        "session",
+        "state",
+        "error",
+        "progress",
+        "size",
+        "wanted",
+        "done",
+        "left",
+        "eta",
+        "save_path",
+        "files",
+        "private",
+        "comment",
+        "paused",
+        "auto_managed",
+        "queue_position",
+        "download_rate",
+        "upload_rate",
+        "download_limit",
+        "upload_limit",
+        "downloaded",
+        "uploaded",
+        "ratio",
+        "seeders",
+        "leechers",
+        "connected_peers",
+        "connected_seeders",
+        "availability",
+        "added_at",
+        "completed_at",
+        "last_download_at",
+        "last_upload_at",
+        "active_duration",
+        "finished_duration",
+        "seeding_duration",
+        "swarm",
+    ];
+
+    /// A torrent and its swarm.
+    pub(super) fn of(torrent: &'a Torrent, swarm: Option<&SwarmSummary>) -> Self {
+        let status = &torrent.status;
+        let metadata = torrent.metadata.as_deref();
+        let moment = |at: i64| Some(at).filter(|at| *at > 0);
+        Self {
+            info_hash: torrent.id.to_string(),
+            info_hash_v2: torrent.hashes.v2().map(|v2| v2.to_string()),
+            name: &torrent.name,
+            session: &torrent.session,
+            state: torrent.state().into(),
+            error: Some(status.error.as_str()).filter(|error| !error.is_empty()),
+            progress: shown(status.progress).unwrap_or_default(),
+            size: metadata.map(|metadata| metadata.total_bytes),
+            wanted: status.wanted_bytes,
+            done: status.wanted_done_bytes,
+            left: status.wanted_bytes.saturating_sub(status.wanted_done_bytes),
+            eta: status.eta_s(),
+            save_path: &torrent.save_path,
+            files: metadata
+                .map(|metadata| metadata.files.iter().filter(|file| !file.is_padding).count()),
+            private: metadata.map(|metadata| metadata.is_private),
+            comment: metadata.map(|metadata| metadata.comment.as_str()),
+            paused: status.is_paused,
+            auto_managed: status.is_auto_managed,
+            queue_position: u32::try_from(status.queue_position).ok(),
+            download_rate: status.download_rate,
+            upload_rate: status.upload_rate,
+            download_limit: status.download_limit,
+            upload_limit: status.upload_limit,
+            downloaded: status.all_time_download_bytes,
+            uploaded: status.all_time_upload_bytes,
+            ratio: status.ratio(),
+            seeders: status.seeders(),
+            leechers: status.leechers(),
+            connected_peers: status.connected_peers,
+            connected_seeders: status.connected_seeds,
+            availability: shown(status.availability),
+            added_at: status.added_at,
+            completed_at: moment(status.completed_at),
+            last_download_at: moment(status.last_download_at),
+            last_upload_at: moment(status.last_upload_at),
+            active_duration: status.active_s,
+            finished_duration: status.finished_s,
+            seeding_duration: status.seeding_s,
+            swarm: swarm.map(JoinedSwarm::of),
+        }
+    }
+}
+
+/// A number that JSON can hold; negative ones mean "not known".
+fn shown(number: f32) -> Option<f32> {
+    Some(number).filter(|number| number.is_finite() && *number >= 0.0)
+}
+
+impl JoinedSwarm {
+    fn of(swarm: &SwarmSummary) -> Self {
+        Self {
+            seeders: swarm.counts.seeders,
+            leechers: swarm.counts.leechers,
+            completed: swarm.counts.completed,
+            is_flagged: swarm.is_flagged,
+        }
+    }
+}
+
+/// A page of the list. With `fields` each torrent has only those members.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what is written from kept rows")]
+pub(super) struct TorrentList<'a> {
+    /// Torrents that pass the filter, on all pages.
+    total: usize,
+    /// How many were passed over.
+    offset: usize,
+    /// Torrents of the store that are not shown yet, right after a start.
+    loading: usize,
+    torrents: Vec<TorrentRow<'a>>,
+}
+
+/// What comes before the torrents of a list; they are written by hand, from kept rows.
+pub(super) fn list_head(total: usize, offset: usize, loading: usize) -> Vec<u8> {
+    format!("{{\"total\":{total},\"offset\":{offset},\"loading\":{loading},\"torrents\":[")
+        .into_bytes()
+}
+
+/// A torrent to be added: exactly one of `uri` and `torrent`.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct AddBody {
+    /// A magnet link, or the address of a torrent file.
+    pub(super) uri: Option<String>,
+    /// A torrent file in base64.
+    pub(super) torrent: Option<String>,
+    /// Where its files go: a directory under the download roots.
+    pub(super) save_path: Option<String>,
+    /// Indices of the wanted files; absent or empty = all.
+    pub(super) files: Option<Vec<u32>>,
+    /// It waits until it is started.
+    pub(super) stopped: Option<bool>,
+    /// The queue decides when it runs.
+    pub(super) auto_managed: Option<bool>,
+}
+
+/// What may change in a torrent; what is absent stays.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct PatchBody {
+    /// Bytes/s, 0 = none.
+    pub(super) download_limit: Option<u32>,
+    /// Bytes/s, 0 = none.
+    pub(super) upload_limit: Option<u32>,
+    /// The queue decides when it runs.
+    pub(super) auto_managed: Option<bool>,
+}
+
+/// Where files go.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct MoveBody {
+    /// A directory that is there, under the download roots.
+    pub(super) save_path: String,
+}
+
+/// A step in the download queue.
+#[derive(Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum QueueStep {
+    Up,
+    Down,
+    Top,
+    Bottom,
+}
+
+impl From<QueueStep> for QueueMove {
+    fn from(step: QueueStep) -> Self {
+        match step {
+            QueueStep::Up => Self::Up,
+            QueueStep::Down => Self::Down,
+            QueueStep::Top => Self::Top,
+            QueueStep::Bottom => Self::Bottom,
+        }
+    }
+}
+
+/// Where in the download queue.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct QueueBody {
+    pub(super) to: QueueStep,
+}
+
+/// What is done to many torrents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum ActionName {
+    Start,
+    Stop,
+    Recheck,
+    Reannounce,
+    /// Needs `save_path`.
+    Move,
+    /// Needs `to`.
+    Queue,
+    /// Takes `with_data`.
+    Remove,
+}
+
+/// An action on many torrents: exactly one of `info_hashes` and `filter`.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct BulkBody {
+    pub(super) action: ActionName,
+    /// These torrents.
+    #[schema(max_items = 100_000)]
+    pub(super) info_hashes: Option<Vec<String>>,
+    /// All torrents that pass this filter.
+    pub(super) filter: Option<String>,
+    /// For `move`.
+    pub(super) save_path: Option<String>,
+    /// For `queue`.
+    pub(super) to: Option<QueueStep>,
+    /// For `remove`: delete their files too.
+    pub(super) with_data: Option<bool>,
+}
+
+/// Torrents to be added.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct BulkAddBody {
+    /// In any number that fits into 10 MiB.
+    pub(super) torrents: Vec<AddBody>,
+}
+
+/// What came of each torrent, in the order of the request.
+#[derive(Serialize, ToSchema)]
+pub(super) struct BulkResults {
+    /// How many succeeded.
+    pub(super) succeeded: usize,
+    /// How many did not.
+    pub(super) failed: usize,
+    pub(super) results: Vec<BulkResult>,
+}
+
+/// What came of one torrent.
+#[derive(Serialize, ToSchema)]
+pub(super) struct BulkResult {
+    /// Null when a torrent was not even understood.
+    pub(super) info_hash: Option<String>,
+    /// What a request for this torrent alone would have answered.
+    #[schema(minimum = 200, maximum = 599)]
+    pub(super) status: u16,
+    /// Why it failed; null when it did not.
+    pub(super) problem: Option<ProblemBody>,
+}
+
+impl BulkResults {
+    pub(super) fn of(results: Vec<BulkResult>) -> Self {
+        let succeeded = results.iter().filter(|result| result.problem.is_none()).count();
+        Self { succeeded, failed: results.len() - succeeded, results }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::dialects::native::wire;
+    use crate::domain::bitfield::Bitfield;
+    use crate::domain::hash::InfoHashes;
+    use crate::domain::hash::Sha1Hash;
+    use crate::domain::torrent::Status;
+
+    /// `fields=` takes just the members that a row has.
+    #[test]
+    fn the_names_of_the_members_are_those_of_a_row() {
+        let hashes = InfoHashes::new(Some(Sha1Hash([1; 20])), None).unwrap();
+        let torrent = Torrent {
+            id: hashes.id(),
+            hashes,
+            session: "default".into(),
+            name: "a\"b".into(),
+            save_path: "/srv".into(),
+            metadata: None,
+            file_priorities: Arc::new([]),
+            pieces: Arc::new(Bitfield::default()),
+            trackers: Arc::new([]),
+            status: Status { availability: f32::NAN, queue_position: -1, ..Status::default() },
+            revision: 1,
+        };
+        let row = wire::text(&TorrentRow::of(&torrent, None));
+        let row: serde_json::Value = serde_json::from_slice(&row).unwrap();
+        let names: Vec<&String> = row.as_object().unwrap().keys().collect();
+        assert_eq!(names, TorrentRow::MEMBERS);
+        assert!(row["availability"].is_null() && row["queue_position"].is_null());
+    }
+
+    #[test]
+    fn what_is_misspelt_is_refused_by_name() {
+        let wrong = |body: &str| match wire::parse::<AddBody>(body.as_bytes()) {
+            Err(problem) => problem.body().detail,
+            Ok(_) => panic!("{body} was taken"),
+        };
+        assert!(wrong(r#"{"url": "magnet:?"}"#).contains("`url`"));
+        assert!(wrong(r#"{"files": [-1]}"#).contains("-1"));
+    }
+}

@@ -1,0 +1,231 @@
+//! The rest of Tribler's API, beside its downloads, in both generations: word for word in
+//! `tests/golden/tribler/rest-7` and `rest-8`.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::common::app::App;
+use crate::common::app::Home;
+use crate::common::golden::Asked;
+use crate::common::golden::Golden;
+use crate::common::http::Answer;
+use crate::common::http::Request;
+use crate::common::torrents::KIB;
+use crate::common::torrents::Recipe;
+use crate::common::torrents::Torrent;
+use crate::common::torrents::payload;
+
+/// A home with a torrent in its import directory and its payload below the download root.
+struct House {
+    home: Home,
+    torrent: Torrent,
+    imports: PathBuf,
+}
+
+impl House {
+    fn new() -> Self {
+        let home = Home::new();
+        let imports = home.outer.path().join("imports");
+        let files = [("film.mkv", payload(1, 70 * KIB)), ("extra/notes.txt", payload(2, KIB))];
+        for (name, content) in &files {
+            let path = home.downloads.join("Rest").join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
+        }
+        fs::create_dir(&imports).unwrap();
+        let torrent = Recipe::named("Rest").announce("udp://tracker.example:6969").folder(&files);
+        fs::write(imports.join("rest.torrent"), &torrent.file).unwrap();
+        let home = home.set("client.import_dirs", imports.display());
+        Self { home, torrent, imports }
+    }
+
+    fn golden(&self, generation: &str) -> Golden {
+        Golden::of(&format!("tribler/rest-{generation}"))
+            .volatile(&["db_size"])
+            .hide(self.home.downloads.display().to_string(), "{downloads}")
+            .hide(self.imports.display().to_string(), "{imports}")
+    }
+}
+
+fn call(app: &App<'_>, method: &str, target: &str, body: &[u8], kind: &str) -> Answer {
+    let mut headers = vec![("X-Api-Key", app.api.token.clone())];
+    headers.extend((!kind.is_empty()).then(|| ("Content-Type", kind.to_owned())));
+    let body = (!kind.is_empty()).then_some(body);
+    Request { method, target, headers, body }.send(&app.api.host).unwrap()
+}
+
+/// Calls without a body, each compared with its file.
+fn check_all(golden: &mut Golden, app: &App<'_>, calls: &[(&str, &str, String)]) {
+    for (name, method, target) in calls {
+        let answer = call(app, method, target, b"", "");
+        golden.check(name, &Asked { method, target, body: "" }, &answer);
+    }
+}
+
+#[test]
+fn generation_7_answers_as_tribler_7_does() {
+    let house = House::new();
+    let app = house.home.start();
+    let mut golden = house.golden("7");
+    check_all(&mut golden, &app, &of_both(&house, ""));
+    app.api.add(&house.torrent.file);
+    app.api.wait_seeding(&house.torrent.hash);
+    let ours = format!("/torrentinfo?uri={}", house.torrent.magnet());
+    check_all(&mut golden, &app, &[("torrentinfo-ours", "GET", ours)]);
+    let missing = ["/files/browse", "/api/torrentinfo/x", "/statistics/", "/statistics/x"];
+    for (name, path) in ["files-are-later", "deeper", "slash", "unknown"].iter().zip(missing) {
+        check_all(&mut golden, &app, &[(name, "GET", path.to_owned())]);
+    }
+    golden.finish();
+}
+
+#[test]
+fn generation_8_answers_as_tribler_8_does() {
+    let house = House::new();
+    let app = house.home.start();
+    let mut golden = house.golden("8");
+    check_all(&mut golden, &app, &of_both(&house, "/api"));
+    let root = house.home.downloads.display();
+    check_all(
+        &mut golden,
+        &app,
+        &[
+            ("browse-top", "GET", "/api/files/browse".into()),
+            ("browse-slash", "GET", "/api/files/browse?path=/&files=1".into()),
+            ("browse-root", "GET", format!("/api/files/browse?path={root}")),
+            ("browse-files", "GET", format!("/api/files/browse?path={root}/Rest&files=1")),
+            ("browse-missing", "GET", format!("/api/files/browse?path={root}/Rest/no/such")),
+            ("browse-outside", "GET", "/api/files/browse?path=/etc".into()),
+            ("browse-dots", "GET", format!("/api/files/browse?path={root}/../state")),
+            ("browse-post", "POST", "/api/files/browse".into()),
+            ("list-all", "GET", format!("/api/files/list?path={root}/Rest")),
+            ("list-here", "GET", format!("/api/files/list?path={root}/Rest&recursively=0")),
+            ("list-missing", "GET", format!("/api/files/list?path={root}/no")),
+            ("list-outside", "GET", "/api/files/list?path=/etc".into()),
+        ],
+    );
+    let magnet = "magnet:?xt=urn:btih:0000000000000000000000000000000000000001";
+    let bodies: [(&str, &str, &str, &[u8], &str); 6] = [
+        ("info-uri-empty", "POST", "/api/torrentinfo/uri", b"{}", "application/json"),
+        ("info-uri-broken", "POST", "/api/torrentinfo/uri", b"{", "application/json"),
+        (
+            "info-uri-magnet",
+            "POST",
+            "/api/torrentinfo/uri",
+            &format!("{{\"uri\": \"{magnet}\"}}").into_bytes(),
+            "application/json",
+        ),
+        (
+            "info-uri-skipmagnet",
+            "POST",
+            "/api/torrentinfo/uri",
+            &format!("{{\"uri\": \"{magnet}\", \"skipmagnet\": true}}").into_bytes(),
+            "application/json",
+        ),
+        (
+            "info-file",
+            "PUT",
+            "/api/torrentinfo/file",
+            &house.torrent.file,
+            "application/x-bittorrent",
+        ),
+        ("info-file-corrupt", "PUT", "/api/torrentinfo/file", b"d4:infode", "text/plain"),
+    ];
+    for (name, method, target, body, kind) in bodies {
+        let answer = call(&app, method, target, body, kind);
+        let shown = match std::str::from_utf8(body) {
+            Ok(text) if kind == "application/json" => text.to_owned(),
+            _ => format!("{kind}, {} bytes", body.len()),
+        };
+        golden.check(name, &Asked { method, target, body: &shown }, &answer);
+    }
+    golden.finish();
+}
+
+/// What both generations have, below their prefix.
+fn of_both(house: &House, prefix: &str) -> Vec<(&'static str, &'static str, String)> {
+    let info = |query: &str| format!("{prefix}/torrentinfo{query}");
+    let unknown = "magnet:?xt=urn:btih:0000000000000000000000000000000000000001";
+    let file = format!("?uri=file://{}", house.imports.join("rest.torrent").display());
+    vec![
+        ("statistics-tribler", "GET", format!("{prefix}/statistics/tribler")),
+        ("statistics-ipv8", "GET", format!("{prefix}/statistics/ipv8")),
+        ("statistics-head", "HEAD", format!("{prefix}/statistics/ipv8")),
+        ("statistics-post", "POST", format!("{prefix}/statistics/ipv8")),
+        ("torrentinfo-no-uri", "GET", info("")),
+        ("torrentinfo-empty-uri", "GET", info("?uri=")),
+        ("torrentinfo-bad-hops", "GET", info("?hops=x")),
+        ("torrentinfo-hops", "GET", info(&format!("?hops=1&uri={unknown}"))),
+        ("torrentinfo-invalid-uri", "GET", info("?uri=ftp://example.org/a.torrent")),
+        ("torrentinfo-no-hash", "GET", info("?uri=magnet:?dn=nothing")),
+        ("torrentinfo-unknown", "GET", info(&format!("?uri={unknown}"))),
+        ("torrentinfo-private-address", "GET", info("?uri=http://127.0.0.1:9/a.torrent")),
+        ("torrentinfo-outside", "GET", info("?uri=file:///etc/passwd")),
+        ("torrentinfo-file", "GET", info(&file)),
+        ("torrentinfo-by-its-documents-name", "GET", info(&file.replace("uri=", "torrent="))),
+        ("torrentinfo-delete", "DELETE", info("")),
+        ("shutdown-get", "GET", format!("{prefix}/shutdown")),
+    ]
+}
+
+/// Section 11: the hex digits are JSON with the members of the torrent file.
+#[test]
+fn metainfo_is_the_torrent_file_as_json() {
+    let house = House::new();
+    let app = house.home.start();
+    let kind = "application/x-bittorrent";
+    let answer = call(&app, "PUT", "/api/torrentinfo/file", &house.torrent.file, kind).json();
+    let digits = answer["metainfo"].as_str().unwrap();
+    let byte = |at: usize| u8::from_str_radix(&digits[at..at + 2], 16).unwrap();
+    let text: Vec<u8> = (0..digits.len()).step_by(2).map(byte).collect();
+    let json: serde_json::Value = serde_json::from_slice(&text).unwrap();
+    assert_eq!(json["announce"], "udp://tracker.example:6969");
+    assert_eq!(json["info"]["name"], "Rest");
+    assert_eq!(json["info"]["files"][0]["length"], 70 * KIB);
+    let pieces = json["info"]["pieces"].as_str().unwrap();
+    let pieces: Vec<u8> = pieces.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect();
+    assert_eq!(pieces, house.torrent.pieces.concat());
+}
+
+/// Rule W4: without the key nothing is told and nothing is done, in the form of each generation.
+#[test]
+fn w4_without_the_key_nothing_happens() {
+    let house = House::new();
+    let mut app = house.home.start();
+    for (prefix, text) in [
+        ("", "{\"error\": \"Unauthorized access\"}"),
+        ("/api", "{\"error\": {\"handled\": true, \"message\": \"Unauthorized access\"}}"),
+    ] {
+        for (method, path) in [
+            ("PUT", "/shutdown"),
+            ("GET", "/statistics/tribler"),
+            ("GET", "/torrentinfo?uri=http://127.0.0.1:9/"),
+        ] {
+            let target = format!("{prefix}{path}");
+            let request = Request { method, target: &target, ..Request::default() };
+            let answer = request.send(&app.api.host).unwrap();
+            assert_eq!((answer.status, &*answer.text()), (401, text), "{method} {target}");
+        }
+    }
+    app.assert_alive("shutdowns without the key");
+}
+
+/// Rule D16: the call is answered, then the program stops as SIGTERM stops it: with a clean mark,
+/// so that nothing is checked again.
+#[test]
+fn d16_a_shutdown_is_answered_and_clean() {
+    for target in ["/shutdown", "/api/shutdown"] {
+        let house = House::new();
+        let mut app = house.home.start();
+        app.api.add(&house.torrent.file);
+        app.api.wait_seeding(&house.torrent.hash);
+        let answer = call(&app, "PUT", target, b"", "");
+        assert_eq!((answer.status, &*answer.text()), (200, "{\"shutdown\": true}"));
+        let status = app.wait(Duration::from_secs(15));
+        assert!(status.success(), "{status}: {}", app.log());
+        assert!(!house.home.state.join("api.json").exists(), "the command line finds nobody");
+        let app = house.home.start();
+        app.api.wait_seeding(&house.torrent.hash);
+    }
+}
