@@ -6,6 +6,7 @@ use std::path::Path;
 const SOURCES: &[&str] = &[
     "alerts",
     "author",
+    "details",
     "disk/buffers",
     "disk/disk",
     "disk/file",
@@ -29,7 +30,7 @@ const SOURCES: &[&str] = &[
 ];
 
 fn main() {
-    let mut build = cxx_build::bridge("src/engine/ffi.rs");
+    let mut build = cxx_build::bridges(["src/engine/ffi.rs", "src/engine/ffi_details.rs"]);
     build
         .std("c++17")
         .include("cpp")
@@ -49,6 +50,7 @@ fn main() {
     build.compile("cove-bridge");
     println!("cargo::rerun-if-changed=cpp");
     println!("cargo::rerun-if-changed=src/engine/ffi.rs");
+    println!("cargo::rerun-if-changed=src/engine/ffi_details.rs");
 }
 
 fn variable(name: &str) -> String {

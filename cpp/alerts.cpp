@@ -122,6 +122,8 @@ StatusUpdate status_of(lt::torrent_status const& from)
     to.has_metadata = from.has_metadata;
     to.needs_resume = from.need_save_resume;
     to.error = from.errc ? foreign(from.errc.message()) : rust::String();
+    to.error_value = from.errc.value();
+    to.flags = static_cast<std::uint64_t>(from.flags);
     to.error_file = static_cast<int>(from.error_file);
     to.queue_position = static_cast<int>(from.queue_position);
     to.name = lossy(clean_name(from.name));

@@ -20,6 +20,9 @@ struct AddOptions;
 struct TorrentLimits;
 struct TrackerEntry;
 struct PeerEntry;
+struct TrackerReport;
+struct Properties;
+struct SessionState;
 struct StatName;
 struct Batch;
 struct AuthorRequest;
@@ -40,6 +43,9 @@ public:
     void set_options(AddOptions const& options);
     void set_running(bool is_paused, bool is_auto_managed);
     void set_max_connections(std::int32_t count);
+    void replace_trackers(rust::Slice<rust::String const> urls);
+    void replace_web_seeds(rust::Slice<rust::String const> urls);
+    void replace_http_seeds(rust::Slice<rust::String const> urls);
     void forget_pieces();
     void claim_all_pieces();
     rust::Vec<std::uint8_t> resume_bytes() const;
@@ -100,6 +106,12 @@ public:
     rust::Vec<PeerEntry> peers(std::uint64_t token) const;
     rust::Vec<TrackerEntry> trackers(std::uint64_t token) const;
     rust::Vec<rust::String> web_seeds(std::uint64_t token) const;
+    void set_flags(std::uint64_t token, std::uint64_t flags, std::uint64_t mask);
+    void set_queue_position(std::uint64_t token, std::int32_t position);
+    rust::Vec<TrackerReport> tracker_reports(std::uint64_t token) const;
+    Properties properties(std::uint64_t token) const;
+    rust::Vec<std::uint8_t> file_flags(std::uint64_t token) const;
+    SessionState session_state() const;
     rust::Vec<std::uint32_t> piece_availability(std::uint64_t token) const;
     void abort();
 
@@ -109,6 +121,8 @@ public:
 std::unique_ptr<Session> new_session(rust::Slice<Setting const> settings,
                                      SessionOptions const& options, rust::Box<Waker> waker);
 rust::String libtorrent_version();
+rust::String libtorrent_revision();
+rust::String boost_version();
 rust::Vec<Setting> known_settings();
 rust::Vec<StatName> stat_names();
 

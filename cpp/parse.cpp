@@ -296,6 +296,29 @@ void AddParams::set_running(bool is_paused, bool is_auto_managed)
 
 void AddParams::set_max_connections(std::int32_t count) { impl->params.max_connections = count; }
 
+void AddParams::replace_trackers(rust::Slice<rust::String const> urls)
+{
+    impl->params.trackers.clear();
+    for (auto const& url : urls) impl->params.trackers.push_back(plain(url));
+    impl->params.tracker_tiers.assign(impl->params.trackers.size(), 0);
+    // Else libtorrent adds those of the torrent file.
+    impl->params.flags |= lt::torrent_flags::override_trackers;
+}
+
+void AddParams::replace_web_seeds(rust::Slice<rust::String const> urls)
+{
+    impl->params.url_seeds.clear();
+    for (auto const& url : urls) impl->params.url_seeds.push_back(plain(url));
+    impl->params.flags |= lt::torrent_flags::override_web_seeds;
+}
+
+void AddParams::replace_http_seeds(rust::Slice<rust::String const> urls)
+{
+    impl->params.http_seeds.clear();
+    for (auto const& url : urls) impl->params.http_seeds.push_back(plain(url));
+    impl->params.flags |= lt::torrent_flags::override_web_seeds;
+}
+
 void AddParams::forget_pieces()
 {
     impl->params.have_pieces.clear();

@@ -113,6 +113,16 @@ PeerEntry peer_of(lt::peer_info const& from)
     // libtorrent's flags 1, 2 and 4 as the numbers 0, 1 and 2.
     auto const kind = static_cast<std::uint8_t>(from.connection_type);
     to.connection_kind = kind == 4 ? 2 : kind == 2 ? 1 : 0;
+    to.total_download_rate = small_count_of(from.down_speed);
+    to.total_upload_rate = small_count_of(from.up_speed);
+    to.busy_requests = from.busy_requests;
+    to.queue_length = from.download_queue_length;
+    to.queue_s = lt::total_seconds(from.download_queue_time);
+    to.last_active_s = lt::total_seconds(from.last_active);
+    to.last_request_s = lt::total_seconds(from.last_request);
+    to.rtt_ms = from.rtt;
+    to.local_ip = lossy(from.local_endpoint.address().to_string());
+    to.local_port = from.local_endpoint.port();
     copy_state(from, to);
     return to;
 }

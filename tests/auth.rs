@@ -49,6 +49,7 @@ const TRIBLER: &[Route] = &[
     ("PUT", "/downloads/HASH/tracker_force_announce", Scope::Client),
     ("GET", "/downloads/HASH/no/such/path", Scope::Read),
     ("POST", "/downloads", Scope::Client),
+    ("POST", "/createtorrent", Scope::Client),
     ("GET", "/torrentinfo", Scope::Client),
     ("PUT", "/torrentinfo", Scope::Client),
     ("PUT", "/torrentinfo/file", Scope::Client),
@@ -81,7 +82,7 @@ const UDPT: &[Route] = &[
     ("POST", "/t/HASH", Scope::Tracker),
     ("POST", "/t/0123456789012345678901234567890123456789", Scope::Tracker),
     ("DELETE", "/t/HASH", Scope::Tracker),
-    ("PUT", "/t", Scope::Read),
+    ("PUT", "/t", Scope::Tracker),
     ("GET", "/t/no/such/path", Scope::Read),
 ];
 

@@ -22,6 +22,7 @@ mod house;
 mod listeners;
 mod lost_files;
 mod native;
+mod porla;
 mod power;
 mod restart;
 mod settings;

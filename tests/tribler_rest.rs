@@ -5,8 +5,15 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
+
 use crate::common::app::App;
 use crate::common::app::Home;
+use crate::common::bencode::Value;
+use crate::common::bencode::decode;
+use crate::common::bencode::text as text_of;
 use crate::common::golden::Asked;
 use crate::common::golden::Golden;
 use crate::common::http::Answer;
@@ -186,6 +193,72 @@ fn metainfo_is_the_torrent_file_as_json() {
     let pieces = json["info"]["pieces"].as_str().unwrap();
     let pieces: Vec<u8> = pieces.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect();
     assert_eq!(pieces, house.torrent.pieces.concat());
+}
+
+/// Section 11: a torrent of files below the root, which another client of the engine reads; the
+/// content type differs between the generations.
+#[test]
+fn a_torrent_is_made_exported_and_seeded() {
+    for (target, kind) in
+        [("/createtorrent", "text/plain"), ("/api/createtorrent", "application/json")]
+    {
+        let house = House::new();
+        let app = house.home.start();
+        let root = house.home.downloads.join("Rest");
+        let export = house.home.downloads.join("export");
+        fs::create_dir(&export).unwrap();
+        let body = json!({
+            "files": [root.join("film.mkv"), root.join("extra/notes.txt")],
+            "description": "for tests",
+            "trackers": ["udp://a.example:6969", "http://b.example/announce"],
+            "export_dir": export,
+        });
+        let answer = app.api.call("POST", &format!("{target}?download=1"), &body);
+        assert_eq!((answer.status, answer.header("content-type")), (200, Some(kind)));
+        let text = answer.json()["torrent"].as_str().unwrap().to_owned();
+        let file = STANDARD.decode(text).unwrap();
+        let Some(Value::Dict(pairs)) = decode(&file) else { panic!("a torrent is a dictionary") };
+        let of = |key: &str| pairs.iter().find(|(name, _)| name == key.as_bytes()).map(|(_, v)| v);
+        assert_eq!(of("announce"), Some(&text_of("udp://a.example:6969")));
+        assert_eq!(of("comment"), Some(&text_of("for tests")));
+        assert_eq!(fs::read(export.join("Rest.torrent")).unwrap(), file);
+        let hash = app.api.downloads().into_keys().next().expect("it is added");
+        app.api.wait_seeding(&hash);
+        let info = app.api.get(&format!("/api/torrentinfo?uri=magnet:?xt=urn:btih:{hash}")).json();
+        let names: Vec<&str> =
+            info["files"].as_array().unwrap().iter().map(|f| f["name"].as_str().unwrap()).collect();
+        assert!(names.contains(&"film.mkv") && names.contains(&"extra/notes.txt"), "{names:?}");
+    }
+}
+
+/// Rule F1, and the refusals of section 11: nothing is made, written or added.
+#[test]
+fn f1_a_torrent_of_files_outside_is_refused() {
+    let house = House::new();
+    let app = house.home.start();
+    let root = house.home.downloads.display().to_string();
+    let film = format!("{root}/Rest/film.mkv");
+    let mut golden = house.golden("create");
+    for (name, body) in [
+        ("no-files", json!({})),
+        ("empty-files", json!({"files": []})),
+        ("outside", json!({"files": ["/etc/passwd"]})),
+        ("missing", json!({"files": [format!("{root}/no")]})),
+        ("root-itself", json!({"files": [root]})),
+        ("export-outside", json!({"files": [film], "export_dir": "/etc"})),
+        ("bad-tracker", json!({"files": [film], "trackers": ["nonsense"]})),
+        ("bad-name", json!({"files": [film], "name": "../up", "export_dir": root})),
+    ] {
+        for target in ["/createtorrent?download=1", "/api/createtorrent?download=1"] {
+            let answer = app.api.call("POST", target, &body);
+            let name = format!("{name}{}", if target.starts_with("/api") { "-8" } else { "-7" });
+            let asked = Asked { method: "POST", target, body: &body.to_string() };
+            golden.check(&name, &asked, &answer);
+        }
+    }
+    golden.finish();
+    assert_eq!(app.api.downloads().len(), 0);
+    assert_eq!(fs::read_dir(&house.home.downloads).unwrap().count(), 1, "nothing was written");
 }
 
 /// Rule W4: without the key nothing is told and nothing is done, in the form of each generation.

@@ -16,7 +16,11 @@ use serde::Deserializer;
 use serde::Serialize;
 use serde::de::Error as _;
 
+pub use crate::app::config_log::LogConfig;
+pub use crate::app::config_log::LogFormat;
+pub use crate::app::config_log::LogLevel;
 use crate::app::config_paths;
+pub use crate::app::config_presets::PresetConfig;
 use crate::app::config_show::Row;
 use crate::app::config_sources;
 use crate::app::config_sources::Environment;
@@ -45,6 +49,8 @@ pub struct Config {
     pub metrics: MetricsConfig,
     /// What is logged to standard error, and how.
     pub log: LogConfig,
+    /// What new torrents get when nobody says otherwise, by name. Default: none.
+    pub presets: BTreeMap<String, PresetConfig>,
 }
 
 /// Section `api`: the HTTP server and its APIs.
@@ -167,16 +173,6 @@ pub struct ClientLimits {
     pub active: u32,
 }
 
-/// Section `log`: what is logged to standard error, and how.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct LogConfig {
-    /// `error`, `warn`, `info` (the default), `debug` or `trace`. The environment variable
-    /// `COVE_LOG` takes a finer filter, such as `cove::engine=debug,info`, and wins.
-    pub level: LogLevel,
-    /// `human` (the default) or `json`, one object a line.
-    pub format: LogFormat,
-}
-
 /// The answer to `client.fetch_private`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -221,34 +217,6 @@ pub enum DiskBackend {
     Cove,
     /// libtorrent's, which maps files into memory.
     Libtorrent,
-}
-
-/// The least important thing that is logged.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LogLevel {
-    /// Only what went wrong.
-    Error,
-    /// And what may go wrong.
-    Warn,
-    /// And what happens.
-    #[default]
-    Info,
-    /// And how.
-    Debug,
-    /// And everything else.
-    Trace,
-}
-
-/// The form of log lines.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum LogFormat {
-    /// For people.
-    #[default]
-    Human,
-    /// For programs: one JSON object a line.
-    Json,
 }
 
 /// A checked configuration together with where each value came from.
@@ -310,6 +278,7 @@ impl Config {
             tracker: TrackerConfig::default(),
             metrics: MetricsConfig::default(),
             log: LogConfig::default(),
+            presets: BTreeMap::new(),
         }
     }
 

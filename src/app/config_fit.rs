@@ -11,12 +11,16 @@ use figment::value::Tag;
 use figment::value::Value;
 
 use crate::app::config_paths;
+use crate::app::config_presets;
 use crate::domain::error::Error;
 use crate::domain::error::Result;
 use crate::domain::setting::Value as Given;
 
 /// The table whose keys are libtorrent's, so not known here.
 const FREE_TABLE: &str = "client.settings";
+
+/// The table whose keys are names of presets.
+const PRESETS: &str = "presets";
 
 /// The key that is true, false or a list.
 const BOOL_OR_LIST: &str = "client.fetch_private";
@@ -135,17 +139,27 @@ impl Schema {
         if let Some(name) = key.strip_prefix(FREE_TABLE).and_then(|rest| rest.strip_prefix('.')) {
             return (!name.is_empty() && !name.contains('.')).then_some(Kind::Setting);
         }
+        if let Some(name) = key.strip_prefix(PRESETS).and_then(|rest| rest.strip_prefix('.')) {
+            return match name.split_once('.') {
+                None => (!name.is_empty()).then_some(Kind::Section),
+                Some((_, key)) => config_presets::example(key).as_ref().map(Self::kind_of),
+            };
+        }
         let mut parts = key.split('.');
         let first = self.defaults.get(parts.next()?)?;
         let value = parts.try_fold(first, |table, part| table.as_dict()?.get(part))?;
-        Some(match value {
+        Some(Self::kind_of(value))
+    }
+
+    fn kind_of(value: &Value) -> Kind {
+        match value {
             Value::Dict(..) => Kind::Section,
             Value::Bool(..) => Kind::Bool,
             Value::Num(..) => Kind::Number,
             Value::Array(..) => Kind::List,
             // A key without a default is a text that may be absent.
             Value::String(..) | Value::Char(..) | Value::Empty(..) => Kind::Text,
-        })
+        }
     }
 
     fn unknown(&self, place: &Place<'_>) -> Error {

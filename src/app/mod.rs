@@ -3,7 +3,9 @@
 mod client_settings;
 pub mod config;
 mod config_fit;
+mod config_log;
 mod config_paths;
+mod config_presets;
 pub mod config_show;
 pub mod config_sources;
 mod config_tracker;

@@ -241,7 +241,8 @@ fn load(
     );
     let swarms = (Swarms::new(tracker.clone()), Access::new(store.clone(), tracker));
     let own = torrents.clone();
-    let services = services::services(config, doors, engine, &roots, own, swarms, watched);
+    let services =
+        services::services(config, doors, (engine, &store), &roots, own, swarms, watched);
     tokio::spawn(watching::run(torrents.clone(), engine.events()));
     tokio::spawn(mending::run(torrents.clone(), engine.events()));
     let loader = Loader { engine: engine.clone(), store, roots, torrents };

@@ -7,6 +7,7 @@ use crate::app::config::ApiLimits;
 use crate::app::config::Config;
 use crate::app::config::FetchPrivate;
 use crate::app::config::TlsConfig;
+use crate::app::config_presets;
 use crate::app::config_tracker::TorrustPeers;
 use crate::app::state_dir::StateDir;
 use crate::dialects::SessionFacts;
@@ -22,6 +23,7 @@ use crate::service::Services;
 use crate::service::access::Access;
 use crate::service::attempts::Attempts;
 use crate::service::auth::Auth;
+use crate::service::authoring::Authoring;
 use crate::service::browse::Browse;
 use crate::service::events::Events;
 use crate::service::fetch::Fetch;
@@ -29,8 +31,11 @@ use crate::service::fetch::FetchConfig;
 use crate::service::fetch::PrivateAccess;
 use crate::service::files::Files;
 use crate::service::health::Health;
+use crate::service::kv::Kv;
 use crate::service::lifecycle::Lifecycle;
 use crate::service::paths::Roots;
+use crate::service::presets::Presets;
+use crate::service::sessions::Sessions;
 use crate::service::settings::Settings;
 use crate::service::stats::Stats;
 use crate::service::swarms::Swarms;
@@ -50,7 +55,7 @@ const FETCH_LIMIT: Duration = Duration::from_secs(10);
 pub(crate) fn services(
     config: &Config,
     doors: Doors,
-    engine: &Engine,
+    (engine, store): (&Engine, &Store),
     roots: &Roots,
     torrents: Torrents,
     (swarms, access): (Swarms, Access),
@@ -64,6 +69,9 @@ pub(crate) fn services(
     });
     let files = Files::new(engine.clone(), torrents.clone(), roots.clone());
     let events = Events::new(torrents.clone(), swarms.clone());
+    let (kv, labels) = (Kv::new(store.clone()), torrents.labels().clone());
+    let presets = Presets::new(config_presets::presets(&config.presets));
+    let sessions = Sessions::new(engine.clone());
     let (browse, lifecycle) = (Browse::new(roots.clone()), Lifecycle::new());
     let Doors { auth, tokens, users } = doors;
     Services {
@@ -77,6 +85,11 @@ pub(crate) fn services(
         stats,
         settings,
         health,
+        kv,
+        labels,
+        presets,
+        sessions,
+        authoring: Authoring::new(roots.clone()),
         auth,
         tokens,
         users,

@@ -7,6 +7,7 @@ pub mod announce;
 pub mod health;
 pub mod metrics;
 pub mod native;
+pub mod porla;
 pub mod torrust;
 pub mod tribler;
 pub mod udpt;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 
 use crate::dialects::metrics::MetricsAccess;
 use crate::dialects::native::Native;
+use crate::dialects::porla::Porla;
 use crate::dialects::torrust::Torrust;
 use crate::dialects::tribler::Tribler;
 use crate::dialects::udpt::Udpt;
@@ -50,6 +52,7 @@ pub fn handlers(services: Services, facts: SessionFacts, streams: EventStreams) 
     let (swarms, for_tracker) = (services.swarms.clone(), services.swarms.clone());
     let dialects = Arc::new(Dialects {
         native: Native::new(services.clone(), streams),
+        porla: Porla::new(services.clone()),
         torrust: Torrust::new(services.clone(), facts),
         udpt: Udpt::new(services.clone()),
         tribler: Tribler::new(services.clone(), facts),
@@ -70,6 +73,7 @@ pub fn handlers(services: Services, facts: SessionFacts, streams: EventStreams) 
 /// What speaks each API.
 struct Dialects {
     native: Native,
+    porla: Porla,
     torrust: Torrust,
     udpt: Udpt,
     tribler: Tribler,
@@ -98,6 +102,8 @@ impl Dialects {
             ["health"] => health::answer(&self.services.health, &call).await,
             ["metrics"] => metrics::answer(&self.services, self.metrics_access(), &call).await,
             ["t", ..] => self.udpt.answer(call).await,
+            // Before Torrust, which has the same first two words.
+            segments if porla::owns(segments) => self.porla.answer(call).await,
             [] if matches!(call.method().as_str(), "GET" | "HEAD") => udpt::front_page(),
             segments => match (tribler::generation(segments), torrust::generation(segments)) {
                 (Some(generation), _) => self.tribler.answer(generation, call).await,

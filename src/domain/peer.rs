@@ -30,6 +30,31 @@ pub struct Peer {
     pub connection_kind: u32,
     /// What the flags say, in words.
     pub state: PeerState,
+    /// What only few ask for.
+    pub details: PeerDetails,
+}
+
+/// More of a connection. Rates are bytes/s with the protocol's share.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PeerDetails {
+    /// Bytes/s we receive from it.
+    pub download_rate: u32,
+    /// Bytes/s we send to it.
+    pub upload_rate: u32,
+    /// Requested blocks that others were asked for too.
+    pub busy_requests: i32,
+    /// Requests it has not answered yet.
+    pub queue_length: i32,
+    /// Seconds it would take to answer them.
+    pub queue_s: i64,
+    /// Seconds since anything was received or sent.
+    pub last_active_s: i64,
+    /// Seconds since we last asked for a block.
+    pub last_request_s: i64,
+    /// Round trip, in milliseconds.
+    pub rtt_ms: i32,
+    /// Our side of it; `None` when it has none (a web seed).
+    pub local: Option<SocketAddr>,
 }
 
 /// The choke protocol's state and roles of a connection.

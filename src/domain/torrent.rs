@@ -8,6 +8,7 @@ use crate::domain::hash::TorrentId;
 use crate::domain::metadata::Metadata;
 use crate::domain::remote_tracker::RemoteTracker;
 use crate::domain::torrent_figures::TorrentFigures;
+use crate::domain::torrent_flags::TorrentFlags;
 
 /// What a torrent is doing, pause and error aside.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -113,6 +114,11 @@ pub struct Status {
     pub finished_s: u64,
     /// Seconds spent running.
     pub active_s: u64,
+    /// The engine's flags.
+    pub flags: TorrentFlags,
+    /// The number of the error that stopped it, as the system or libtorrent counts; 0 when none is
+    /// known.
+    pub error_value: i32,
     /// What else is counted of it.
     pub figures: TorrentFigures,
 }

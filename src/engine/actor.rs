@@ -26,7 +26,6 @@ use crate::domain::hash::TorrentId;
 use crate::domain::peer::Peer;
 use crate::domain::remote_tracker::RemoteTracker;
 use crate::domain::torrent::Failure;
-use crate::domain::torrent::Stage;
 use crate::domain::torrent::Status;
 use crate::domain::torrent::Torrent;
 use crate::engine::board::Board;
@@ -45,6 +44,7 @@ use crate::engine::prepared::refused;
 use crate::engine::settings::PreparedSession;
 use crate::engine::settings::count_or_any;
 use crate::engine::stats::Stats;
+use crate::engine::trouble::recount;
 use crate::engine::waker::Waker;
 
 /// How often changed statuses are asked for.
@@ -223,6 +223,9 @@ impl Actor {
             Message::Release { id, is_stopped, reply } => {
                 let _ = reply.send(self.release(id, is_stopped));
             }
+            Message::OnSession { name, work, reply } => {
+                let _ = reply.send(self.work_on(&name, work));
+            }
             Message::Run { id, work, reply } => {
                 let _ = reply.send(self.run_work(id, work).map(drop));
                 self.update_soon = true;
@@ -287,7 +290,8 @@ impl Actor {
         let index = self.torrents.get(&token).map_or(0, |entry| entry.session);
         let slot = &mut self.slots[index];
         // What a record of the store says may be of an older configuration.
-        let limit = prepared.params.pin_mut().set_max_connections(slot.connections_per_torrent);
+        let most = prepared.max_connections.unwrap_or(slot.connections_per_torrent);
+        let limit = prepared.params.pin_mut().set_max_connections(most);
         let added = limit.and_then(|()| slot.session.pin_mut().add(prepared.params, token));
         if let Err(error) = added {
             self.add_failed(token, error.what());
@@ -435,24 +439,6 @@ pub(crate) fn row_of(prepared: &Prepared, session: Arc<str>) -> Torrent {
             ..Status::default()
         },
         revision: 0,
-    }
-}
-
-/// What is wanted changed: says so at once, since a caller that asks right after choosing files must
-/// not read that all is done. libtorrent's own figures follow with the next update.
-pub(crate) fn recount(row: &mut Torrent) {
-    let Some(metadata) = row.metadata.clone() else { return };
-    let wanted = metadata.files.iter().enumerate().filter(|(index, _)| row.wants_file(*index));
-    let (total, done) = wanted.fold((0, 0), |(total, done), (_, file)| {
-        (total + file.size_bytes, done + metadata.verified_bytes(file, &row.pieces))
-    });
-    row.status.wanted_bytes = total;
-    row.status.wanted_done_bytes = done;
-    if done < total && row.is_complete() {
-        row.status.stage = Stage::Downloading;
-        #[expect(clippy::cast_precision_loss, reason = "a share for people")]
-        let share = done as f32 / total as f32;
-        row.status.progress = share;
     }
 }
 

@@ -33,6 +33,18 @@ pub enum QueueMove {
     Bottom,
 }
 
+/// What to do with files that are in the way of a move.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MoveMode {
+    /// Refuse the move.
+    #[default]
+    FailIfExists,
+    /// Replace them.
+    Replace,
+    /// Take them in place of the files that were to be moved.
+    KeepExisting,
+}
+
 impl Engine {
     /// Stops a torrent; answered when no disk job of it is under way (rule D19).
     ///
@@ -100,9 +112,14 @@ impl Engine {
     ///
     /// # Errors
     /// `NotFound`; Invalid with the system's text; Busy.
-    pub async fn move_storage(&self, id: TorrentId, path: String) -> Result<()> {
+    pub async fn move_storage(&self, id: TorrentId, path: String, mode: MoveMode) -> Result<()> {
+        let mode = match mode {
+            MoveMode::FailIfExists => bridge::MoveMode::FailIfExists,
+            MoveMode::Replace => bridge::MoveMode::Replace,
+            MoveMode::KeepExisting => bridge::MoveMode::KeepExisting,
+        };
         let work = move |session: Pin<&mut bridge::Session>, token| {
-            session.move_storage(token, &path, bridge::MoveMode::FailIfExists)
+            session.move_storage(token, &path, mode)
         };
         self.wait(id, Outcome::Moved, work).await
     }
@@ -208,6 +225,15 @@ impl Engine {
         self.run(id, move |session, token| session.move_in_queue(token, direction)).await
     }
 
+    /// Puts the torrent at a place of the download queue, 0 = first.
+    ///
+    /// # Errors
+    /// `NotFound`; Busy.
+    pub async fn set_queue_position(&self, id: TorrentId, position: u32) -> Result<()> {
+        let position = i32::try_from(position).unwrap_or(i32::MAX);
+        self.run(id, move |session, token| session.set_queue_position(token, position)).await
+    }
+
     /// Adds an announce URL in the tier after the last.
     ///
     /// # Errors
@@ -311,7 +337,7 @@ impl Engine {
         self.queue.try_send(Message::Note { id, note }).map_err(full)
     }
 
-    async fn run(
+    pub(super) async fn run(
         &self,
         id: TorrentId,
         work: impl FnOnce(Pin<&mut bridge::Session>, Token) -> std::result::Result<(), cxx::Exception>
@@ -322,7 +348,7 @@ impl Engine {
     }
 
     /// Asks the session something.
-    async fn look<T: Send + 'static>(
+    pub(super) async fn look<T: Send + 'static>(
         &self,
         id: TorrentId,
         look: impl FnOnce(&bridge::Session, Token) -> std::result::Result<T, cxx::Exception>

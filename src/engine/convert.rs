@@ -10,6 +10,7 @@ use crate::domain::hash::Sha256Hash;
 use crate::domain::metadata::File;
 use crate::domain::metadata::Metadata;
 use crate::domain::peer::Peer;
+use crate::domain::peer::PeerDetails;
 use crate::domain::peer::PeerState;
 use crate::domain::remote_tracker::RemoteTracker;
 use crate::domain::remote_tracker::TrackerState;
@@ -17,7 +18,12 @@ use crate::domain::torrent::Failure;
 use crate::domain::torrent::Stage;
 use crate::domain::torrent::Status;
 use crate::domain::torrent_figures::TorrentFigures;
+use crate::domain::torrent_flags::TorrentFlags;
+use crate::domain::tracker_report::AnnounceReport;
+use crate::domain::tracker_report::TrackerEndpoint;
+use crate::domain::tracker_report::TrackerReport;
 use crate::engine::ffi::bridge;
+use crate::engine::ffi_details;
 
 /// The hashes that are there; `None` when none is.
 pub(crate) fn hashes(from: &bridge::Hashes) -> Option<InfoHashes> {
@@ -111,6 +117,8 @@ pub(crate) fn status(from: &bridge::StatusUpdate, limits: (u32, u32)) -> Status 
         seeding_s: from.seeding_s,
         finished_s: from.finished_s,
         active_s: from.active_s,
+        flags: TorrentFlags(from.flags),
+        error_value: from.error_value,
         figures: figures(&from.figures),
     }
 }
@@ -174,5 +182,54 @@ pub(crate) fn peer(from: &bridge::PeerEntry) -> Option<Peer> {
             is_optimistic: from.is_optimistic,
             is_utp: from.is_utp,
         },
+        details: PeerDetails {
+            download_rate: from.total_download_rate,
+            upload_rate: from.total_upload_rate,
+            busy_requests: from.busy_requests,
+            queue_length: from.queue_length,
+            queue_s: from.queue_s,
+            last_active_s: from.last_active_s,
+            last_request_s: from.last_request_s,
+            rtt_ms: from.rtt_ms,
+            local: from.local_ip.parse().ok().map(|ip| SocketAddr::new(ip, from.local_port)),
+        },
     })
+}
+
+/// All that is known of one announce URL.
+pub(crate) fn tracker_report(from: &ffi_details::bridge::TrackerReport) -> TrackerReport {
+    TrackerReport {
+        url: from.url.clone(),
+        tracker_id: from.tracker_id.clone(),
+        tier: from.tier,
+        fail_limit: from.fail_limit,
+        source: from.source,
+        is_verified: from.is_verified,
+        endpoints: from.endpoints.iter().map(tracker_endpoint).collect(),
+    }
+}
+
+fn tracker_endpoint(from: &ffi_details::bridge::AnnounceEndpoint) -> TrackerEndpoint {
+    TrackerEndpoint {
+        ip: from.ip.clone(),
+        port: from.port,
+        is_enabled: from.is_enabled,
+        by_version: [announce_report(&from.v1), announce_report(&from.v2)],
+    }
+}
+
+fn announce_report(from: &ffi_details::bridge::AnnounceState) -> AnnounceReport {
+    AnnounceReport {
+        message: from.message.clone(),
+        last_error: from.has_error.then(|| from.last_error.clone()),
+        next_announce: from.next_announce,
+        min_announce: from.min_announce,
+        scrape_incomplete: from.scrape_incomplete,
+        scrape_complete: from.scrape_complete,
+        scrape_downloaded: from.scrape_downloaded,
+        fails: from.fails,
+        is_updating: from.is_updating,
+        start_sent: from.start_sent,
+        complete_sent: from.complete_sent,
+    }
 }

@@ -223,6 +223,8 @@ pub(crate) mod bridge {
         finished_s: u64,
         active_s: u64,
         figures: TorrentFigures,
+        flags: u64,       // libtorrent's torrent flags as they are
+        error_value: i32, // of the error's own category; 0 = none
         name: String,
         save_path: String,
         pieces: Vec<u8>, // BEP 3 bit order; empty before metadata
@@ -318,6 +320,16 @@ pub(crate) mod bridge {
         is_snubbed: bool,
         is_optimistic: bool,
         is_utp: bool,
+        total_download_rate: u32, // protocol included
+        total_upload_rate: u32,
+        busy_requests: i32,
+        queue_length: i32,
+        queue_s: i64,
+        last_active_s: i64,
+        last_request_s: i64,
+        rtt_ms: i32,
+        local_ip: String,
+        local_port: u16,
     }
 
     /// What a session is made with beside its settings.
@@ -390,6 +402,12 @@ pub(crate) mod bridge {
         ) -> Result<()>;
         /// How many peers may be connected at once, -1 = any number.
         fn set_max_connections(self: Pin<&mut AddParams>, count: i32) -> Result<()>;
+        /// These trackers, all in the first tier, and no others.
+        fn replace_trackers(self: Pin<&mut AddParams>, urls: &[String]) -> Result<()>;
+        /// These web seeds of BEP 19 and no others.
+        fn replace_web_seeds(self: Pin<&mut AddParams>, urls: &[String]) -> Result<()>;
+        /// These web seeds of BEP 17 and no others.
+        fn replace_http_seeds(self: Pin<&mut AddParams>, urls: &[String]) -> Result<()>;
         /// Forgets which pieces are there, so that adding checks them all.
         fn forget_pieces(self: Pin<&mut AddParams>) -> Result<()>;
         /// Says that every piece is there and verified: for data that was hashed a moment ago.

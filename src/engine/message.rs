@@ -26,6 +26,10 @@ pub(crate) type Work = Box<
     dyn FnOnce(Pin<&mut bridge::Session>, Token) -> std::result::Result<(), cxx::Exception> + Send,
 >;
 
+/// One call on a session.
+pub(crate) type SessionWork =
+    Box<dyn FnOnce(Pin<&mut bridge::Session>) -> std::result::Result<(), cxx::Exception> + Send>;
+
 /// What a command waits for before it is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Outcome {
@@ -58,6 +62,8 @@ pub(crate) enum Message {
     Hold { prepared: Box<Prepared>, session: Arc<str>, why: String },
     /// Runs a torrent that was held, as its record says, or stopped.
     Release { id: TorrentId, is_stopped: bool, reply: Reply },
+    /// Does `work` on the session of this name and answers.
+    OnSession { name: String, work: SessionWork, reply: Reply },
     /// Does `work` and answers.
     Run { id: TorrentId, work: Work, reply: Reply },
     /// Does `work` and answers when `outcome` is known.

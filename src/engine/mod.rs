@@ -9,11 +9,15 @@ mod author;
 mod board;
 mod commands;
 mod convert;
+mod details;
 pub(crate) mod ffi;
+pub(crate) mod ffi_details;
+mod fresh;
 mod message;
 mod prepared;
 mod pulse;
 mod saving;
+mod sessions;
 pub mod settings;
 mod stats;
 mod stopping;
@@ -27,9 +31,7 @@ use std::sync::mpsc::SyncSender;
 use std::sync::mpsc::TrySendError;
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
-use std::time::Instant;
 
-use dashmap::DashMap;
 use libtorrent_sys as _;
 use tokio::sync::broadcast;
 use tokio::sync::mpsc;
@@ -44,6 +46,7 @@ use crate::domain::hash::TorrentId;
 use crate::domain::peer::Peer;
 use crate::domain::stats::EngineStats;
 use crate::domain::torrent::Torrent;
+use crate::domain::tracker_report::TrackerReport;
 use crate::engine::actor::Actor;
 pub use crate::engine::author::AuthorPlan;
 pub use crate::engine::author::Format;
@@ -51,13 +54,19 @@ pub use crate::engine::author::HashMeter;
 pub use crate::engine::author::author;
 pub use crate::engine::author::cancelled;
 use crate::engine::board::Board;
+pub use crate::engine::commands::MoveMode;
 pub use crate::engine::commands::QueueMove;
+pub use crate::engine::details::Properties;
+pub use crate::engine::details::PropertyChange;
 use crate::engine::ffi::bridge;
+use crate::engine::fresh::Fresh;
 use crate::engine::message::Message;
 use crate::engine::message::Reply;
 pub use crate::engine::message::Saved;
 pub use crate::engine::prepared::AddOptions;
 pub use crate::engine::prepared::Prepared;
+pub use crate::engine::prepared::Tuning;
+pub use crate::engine::sessions::SessionState;
 use crate::engine::settings::PreparedSession;
 use crate::engine::settings::SettingValue;
 
@@ -65,10 +74,6 @@ use crate::engine::settings::SettingValue;
 const QUEUE_COMMANDS_MAX: usize = 1024;
 /// Events a slow listener may be behind before it misses some.
 const EVENTS_BEHIND_MAX: usize = 1024;
-/// How long a peer list is good for.
-const PEERS_FRESH: Duration = Duration::from_secs(1);
-/// Peer lists kept; the stale ones go first.
-const PEER_LISTS_MAX: usize = 1024;
 /// How long a command may take before its caller is told Busy.
 const COMMAND_LIMIT: Duration = Duration::from_secs(20);
 
@@ -99,9 +104,6 @@ pub struct EngineConfig {
 /// Settings for a running session, checked.
 pub struct NewSettings(PreparedSession);
 
-/// Peers, and when they were asked for.
-type PeerList = (Instant, Arc<[Peer]>);
-
 /// The handle everybody clones.
 #[derive(Clone)]
 pub struct Engine {
@@ -109,7 +111,9 @@ pub struct Engine {
     board: Arc<Board>,
     events: broadcast::Sender<Event>,
     listening: watch::Receiver<Option<u16>>,
-    peer_lists: Arc<DashMap<TorrentId, PeerList>>,
+    peer_lists: Fresh<Peer>,
+    tracker_lists: Fresh<TrackerReport>,
+    sessions: Arc<[Arc<str>]>,
 }
 
 impl Engine {
@@ -128,7 +132,9 @@ impl Engine {
             board: Arc::clone(&board),
             events: events.clone(),
             listening: listening_reader,
-            peer_lists: Arc::default(),
+            peer_lists: Fresh::default(),
+            tracker_lists: Fresh::default(),
+            sessions: sessions.iter().map(|session| Arc::clone(&session.name)).collect(),
         };
         let (started, outcome) = std::sync::mpsc::channel();
         let body = move || {
@@ -249,15 +255,11 @@ impl Engine {
     /// # Errors
     /// `NotFound`; Busy.
     pub async fn peers(&self, id: TorrentId) -> Result<Arc<[Peer]>> {
-        if let Some(list) = self.peer_lists.get(&id).filter(|list| list.0.elapsed() < PEERS_FRESH) {
-            return Ok(Arc::clone(&list.1));
+        if let Some(peers) = self.peer_lists.get(id) {
+            return Ok(peers);
         }
-        let peers: Arc<[Peer]> = self.ask(|reply| Message::Peers { id, reply }).await?.into();
-        if self.peer_lists.len() >= PEER_LISTS_MAX {
-            self.peer_lists.retain(|_, list| list.0.elapsed() < PEERS_FRESH);
-        }
-        self.peer_lists.insert(id, (Instant::now(), Arc::clone(&peers)));
-        Ok(peers)
+        let peers = self.ask(|reply| Message::Peers { id, reply }).await?;
+        Ok(self.peer_lists.put(id, peers))
     }
 
     /// The statistics of every session, at most a second old.

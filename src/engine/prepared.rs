@@ -43,6 +43,29 @@ pub struct Prepared {
     pub added_at: i64,
     /// Bytes/s down and up, 0 = none.
     pub limits: (u32, u32),
+    /// Peers connected at once, -1 = any number; `None` = as the session says.
+    pub max_connections: Option<i32>,
+}
+
+/// What a caller may wish of a new torrent beyond where it goes; nothing by default.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tuning {
+    /// Display name until the metadata is known.
+    pub name: Option<String>,
+    /// Bytes/s received, 0 = no limit.
+    pub download_limit: u32,
+    /// Bytes/s sent, 0 = no limit.
+    pub upload_limit: u32,
+    /// Peers connected at once, -1 = any number.
+    pub max_connections: Option<i32>,
+    /// Peers sent to at once, -1 = any number.
+    pub max_uploads: Option<i32>,
+    /// Announce URLs in place of those it came with.
+    pub trackers: Option<Vec<String>>,
+    /// Web seeds (BEP 19) in place of those it came with.
+    pub web_seeds: Option<Vec<String>>,
+    /// Web seeds of the older kind (BEP 17) in place of those it came with.
+    pub http_seeds: Option<Vec<String>>,
 }
 
 /// What the service decides about a new torrent.
@@ -60,6 +83,8 @@ pub struct AddOptions {
     pub trackers_only: bool,
     /// When it is added, Unix seconds.
     pub added_at: i64,
+    /// What else was wished.
+    pub tuning: Tuning,
 }
 
 impl Prepared {
@@ -108,6 +133,7 @@ impl Prepared {
             file_priorities: told.file_priorities,
             added_at: told.added_at,
             limits: (limit(told.download_limit), limit(told.upload_limit)),
+            max_connections: None,
         })
     }
 
@@ -116,9 +142,11 @@ impl Prepared {
     /// # Errors
     /// Invalid, when libtorrent refuses a value.
     pub fn set_options(&mut self, options: &AddOptions) -> Result<()> {
+        let tuning = &options.tuning;
+        let number = |limit: u32| i32::try_from(limit).unwrap_or(i32::MAX);
         let wish = bridge::AddOptions {
             save_path: options.save_path.clone(),
-            name: String::new(),
+            name: tuning.name.clone().unwrap_or_default(),
             file_priorities: options.file_priorities.clone(),
             trackers: Vec::new(),
             is_paused: options.is_paused,
@@ -128,16 +156,40 @@ impl Prepared {
             disable_dht: options.trackers_only,
             disable_lsd: options.trackers_only,
             disable_pex: options.trackers_only,
-            download_limit: 0,
-            upload_limit: 0,
-            max_connections: -1,
-            max_uploads: -1,
+            download_limit: number(tuning.download_limit),
+            upload_limit: number(tuning.upload_limit),
+            max_connections: tuning.max_connections.unwrap_or(-1),
+            max_uploads: tuning.max_uploads.unwrap_or(-1),
             added_at: options.added_at,
         };
         self.params.pin_mut().set_options(&wish).map_err(refused)?;
         self.save_path = options.save_path.as_str().into();
         self.file_priorities.clone_from(&options.file_priorities);
         self.added_at = options.added_at;
+        self.limits = (tuning.download_limit, tuning.upload_limit);
+        self.max_connections = tuning.max_connections;
+        self.replace_sources(tuning)
+    }
+
+    /// Trackers and seeds that were named replace those it came with; the name is cleaned.
+    fn replace_sources(&mut self, tuning: &Tuning) -> Result<()> {
+        let mut params = self.params.pin_mut();
+        if let Some(trackers) = &tuning.trackers {
+            params.as_mut().replace_trackers(trackers).map_err(refused)?;
+        }
+        if let Some(seeds) = &tuning.web_seeds {
+            params.as_mut().replace_web_seeds(seeds).map_err(refused)?;
+        }
+        if let Some(seeds) = &tuning.http_seeds {
+            params.as_mut().replace_http_seeds(seeds).map_err(refused)?;
+        }
+        if tuning.trackers.is_some() || tuning.name.is_some() {
+            let told = self.params.describe().map_err(refused)?;
+            self.trackers = convert::trackers(&told.trackers);
+            if self.metadata.is_none() && !told.name.is_empty() {
+                self.name = told.name.as_str().into();
+            }
+        }
         Ok(())
     }
 

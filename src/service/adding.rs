@@ -11,13 +11,18 @@ use crate::domain::error::Error;
 use crate::domain::error::ErrorKind;
 use crate::domain::error::Result;
 use crate::domain::hash::AnyHash;
+use crate::domain::hash::InfoHashes;
 use crate::domain::hash::TorrentId;
+use crate::domain::labels::Labels;
 use crate::domain::metadata::Metadata;
 use crate::domain::remote_tracker::RemoteTracker;
 use crate::domain::torrent::Torrent;
 use crate::engine::AddOptions;
 use crate::engine::Prepared;
+pub use crate::engine::Tuning;
+use crate::service::labels;
 use crate::service::torrents::Torrents;
+use crate::service::torrents::check_tracker;
 use crate::store::NewTorrent;
 use crate::store::TorrentOptions;
 
@@ -56,6 +61,30 @@ pub struct AddWish {
     pub auto_managed: bool,
     /// Kept and shown.
     pub completed_dir: Option<String>,
+    /// What is written on it.
+    pub labels: Labels,
+    /// The session it is to live in; `None` = the first.
+    pub session: Option<String>,
+    /// What else is wished of it.
+    pub tuning: Tuning,
+}
+
+/// A torrent that is parsed and not yet added.
+pub struct Parsed(Prepared);
+
+impl Parsed {
+    /// Parses aside what may take long, and at once what cannot.
+    ///
+    /// # Errors
+    /// Invalid, naming what is wrong with the source; Busy is never one.
+    pub async fn of(source: Source) -> Result<Self> {
+        parse(source).await.map(Self)
+    }
+
+    /// Its info-hashes; a magnet link may name only one of two.
+    pub fn hashes(&self) -> InfoHashes {
+        self.0.hashes
+    }
 }
 
 /// What adding came to.
@@ -77,22 +106,39 @@ impl Torrents {
         if wish.anon_hops > 0 {
             return Err(no_hops());
         }
-        let prepared = parse(source).await?;
-        let id = prepared.hashes.id();
-        if let Some(existing) = self.existing(&prepared) {
-            self.merge_trackers(&existing, prepared.trackers).await;
+        let parsed = Parsed::of(source).await?;
+        if let Some(existing) = self.existing(&parsed.hashes()) {
+            self.merge_trackers(&existing, parsed.0.trackers).await;
             return Ok(Added { id: existing.id, is_new: false });
         }
-        let _change = self.begin_change(id)?;
-        let prepared = self.decide_aside(prepared, wish.clone()).await?;
-        self.insert(prepared, options_of(wish)).await?;
+        let id = self.add_new(parsed, wish).await?;
         Ok(Added { id, is_new: true })
     }
 
-    pub(super) fn existing(&self, prepared: &Prepared) -> Option<Arc<Torrent>> {
+    /// Adds a torrent that is not there yet, as [`Torrents::add`] does.
+    ///
+    /// # Errors
+    /// Conflict, when it is there; else as [`Torrents::add`].
+    pub async fn add_new(&self, parsed: Parsed, mut wish: AddWish) -> Result<TorrentId> {
+        let prepared = parsed.0;
+        let id = prepared.hashes.id();
+        wish.labels = labels::checked(wish.labels)?;
+        wish.labels.max_connections = wish.tuning.max_connections;
+        check_sources(&prepared, &wish.tuning)?;
+        let _change = self.begin_change(id)?;
+        if self.existing(&prepared.hashes).is_some() {
+            return Err(Error::conflict(format!("torrent {id} is there already")));
+        }
+        let prepared = self.decide_aside(prepared, wish.clone()).await?;
+        self.insert(prepared, wish).await?;
+        Ok(id)
+    }
+
+    /// The torrent that has one of these hashes. Memory only.
+    pub fn existing(&self, hashes: &InfoHashes) -> Option<Arc<Torrent>> {
         let engine = &self.inner.engine;
-        let by_v2 = || prepared.hashes.v2().and_then(|v2| engine.find(&AnyHash::Long(v2)));
-        engine.get(prepared.hashes.id()).or_else(by_v2)
+        let by_v2 = || hashes.v2().and_then(|v2| engine.find(&AnyHash::Long(v2)));
+        engine.get(hashes.id()).or_else(by_v2)
     }
 
     async fn merge_trackers(&self, existing: &Torrent, trackers: Vec<RemoteTracker>) {
@@ -132,6 +178,7 @@ impl Torrents {
             is_auto_managed: wish.auto_managed && !wish.is_stopped,
             trackers_only: false,
             added_at: unix_now(),
+            tuning: wish.tuning.clone(),
         })?;
         Ok(prepared)
     }
@@ -144,8 +191,10 @@ impl Torrents {
     }
 
     /// Durable first, then the engine; a refusal of the engine takes the record back.
-    async fn insert(&self, prepared: Prepared, options: TorrentOptions) -> Result<()> {
+    async fn insert(&self, prepared: Prepared, wish: AddWish) -> Result<()> {
         let id = prepared.hashes.id();
+        let labels = wish.labels.clone();
+        let options = options_of(wish);
         let record = NewTorrent {
             id,
             v2: prepared.hashes.v2(),
@@ -157,16 +206,36 @@ impl Torrents {
             options: options.clone(),
         };
         let session = options.session.clone();
-        self.inner.store.add_torrent(record).await?;
+        self.inner.store.add_labelled(record, labels.clone()).await?;
+        self.labels().note(id, labels);
         self.inner.options.insert(id, options);
         let added = self.inner.engine.add(prepared, &session).await;
         if added.as_ref().is_err_and(|error| error.kind() != ErrorKind::Busy) {
             self.inner.options.remove(&id);
+            self.labels().forget(id);
             self.inner.store.begin_removal(id, false).await?;
             self.inner.store.finish_removal(id).await?;
         }
         added
     }
+}
+
+/// Trackers and web seeds that a caller names: of a kind that exists, and none for private torrents
+/// (rule F10).
+fn check_sources(prepared: &Prepared, tuning: &Tuning) -> Result<()> {
+    let is_private = prepared.metadata.as_ref().is_some_and(|metadata| metadata.is_private);
+    if is_private && tuning.trackers.is_some() {
+        return Err(Error::forbidden("a private torrent keeps the trackers it came with"));
+    }
+    tuning.trackers.iter().flatten().try_for_each(|url| check_tracker(url))?;
+    let seeds = tuning.web_seeds.iter().chain(&tuning.http_seeds).flatten();
+    for seed in seeds {
+        let parsed = url::Url::parse(seed).ok();
+        if !parsed.is_some_and(|url| matches!(url.scheme(), "http" | "https")) {
+            return Err(Error::invalid("a web seed begins with http:// or https://"));
+        }
+    }
+    Ok(())
 }
 
 /// Parses aside what may take long, and at once what cannot.
@@ -188,6 +257,7 @@ pub(super) async fn parse(source: Source) -> Result<Prepared> {
 
 fn options_of(wish: AddWish) -> TorrentOptions {
     TorrentOptions {
+        session: wish.session.unwrap_or_default(),
         is_stopped: wish.is_stopped,
         anon_hops: wish.anon_hops,
         safe_seeding: wish.safe_seeding,

@@ -1,13 +1,18 @@
-//! What lies below the download roots, for choosing a directory or files from afar (rule F1).
+//! What lies below the download roots, for choosing a directory or files from afar, and writing a
+//! file there (rule F1).
 //!
 //! The roots are all there is: above them is only the list of them. A link is shown as what it
 //! leads to, and not at all when that is outside.
 
 use std::fs;
+use std::fs::File;
+use std::io;
+use std::io::Write;
 use std::path::Path;
 use std::path::PathBuf;
 
 use crate::domain::error::Error;
+use crate::domain::error::ErrorKind;
 use crate::domain::error::Result;
 use crate::service::paths::Roots;
 
@@ -76,6 +81,54 @@ impl Browse {
         let (roots, wish) = (self.roots.clone(), wish.to_owned());
         aside(move || files(&roots, &wish, depth)).await
     }
+
+    /// The directory that `wish` names, links resolved; `None` when it is not there.
+    ///
+    /// # Errors
+    /// Invalid and Forbidden as [`Roots::resolve`].
+    pub async fn existing(&self, wish: &str) -> Result<Option<String>> {
+        let (roots, wish) = (self.roots.clone(), wish.to_owned());
+        aside(move || match roots.resolve_existing(&wish) {
+            Ok(real) => Ok(text(&real)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        })
+        .await
+    }
+
+    /// Writes a file in a directory that is there; an older one of the name gives way at once and
+    /// whole.
+    ///
+    /// # Errors
+    /// Invalid for what is no file name; `NotFound`; Forbidden; `StorageFull`; Conflict.
+    pub async fn write_file(&self, directory: &str, name: &str, content: Vec<u8>) -> Result<()> {
+        let roots = self.roots.clone();
+        let (directory, name) = (directory.to_owned(), name.to_owned());
+        aside(move || write_file(&roots, &directory, &name, &content)).await
+    }
+}
+
+/// Writes aside, then renames: a reader sees the old file or the new one.
+fn write_file(roots: &Roots, directory: &str, name: &str, content: &[u8]) -> Result<()> {
+    let is_plain = !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\0']);
+    if !is_plain || name.chars().any(char::is_control) {
+        return Err(Error::invalid(format!("`{}` is no file name", name.escape_debug())));
+    }
+    let directory = roots.resolve_existing(directory)?;
+    let failed = |error: io::Error| match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            Error::new(ErrorKind::StorageFull, format!("no space left for `{name}`"))
+        }
+        kind => Error::conflict(format!("cannot write `{name}`: {kind}")),
+    };
+    let new = directory.join(format!(".{name}.{}.new", std::process::id()));
+    let mut file = File::create_new(&new).map_err(failed)?;
+    let written = file.write_all(content).and_then(|()| file.sync_all());
+    let renamed = written.and_then(|()| fs::rename(&new, directory.join(name)));
+    if renamed.is_err() {
+        let _ = fs::remove_file(&new);
+    }
+    renamed.map_err(failed)
 }
 
 /// A disk may be slow: not for the runtime.
@@ -134,7 +187,7 @@ fn files(roots: &Roots, wish: &str, depth: Depth) -> Result<Vec<Entry>> {
 
 /// What is in a directory and not outside the roots; names that are no text are left out.
 fn entries_of(roots: &Roots, directory: &Path, seen: &mut usize) -> Result<Vec<Entry>> {
-    let unreadable = |error: std::io::Error| {
+    let unreadable = |error: io::Error| {
         Error::conflict(format!("cannot read `{}`: {}", directory.display(), error.kind()))
     };
     let mut entries = Vec::new();
@@ -165,7 +218,6 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
-    use crate::domain::error::ErrorKind;
 
     /// A root with a folder, files, the state directory, and links inside and outside.
     fn house() -> (tempfile::TempDir, Roots) {
@@ -214,6 +266,28 @@ mod tests {
             assert_eq!(listing.directory.as_deref(), films.to_str());
             assert_eq!(listing.parent.as_deref(), dir.path().join("dl").to_str());
             assert_eq!(names(&listing.entries), ["old", "round", "a.mkv"]);
+        }
+    }
+
+    /// Rule F1.
+    #[test]
+    fn f1_a_file_is_written_below_the_roots_only() {
+        let (dir, roots) = house();
+        let films = dir.path().join("dl/films");
+        let films = films.to_str().unwrap();
+        write_file(&roots, films, "a.torrent", b"first").unwrap();
+        write_file(&roots, films, "a.torrent", b"second").unwrap();
+        assert_eq!(fs::read(dir.path().join("dl/films/a.torrent")).unwrap(), b"second");
+        let count = fs::read_dir(films).unwrap().count();
+        assert_eq!(count, 4, "nothing else is left");
+        for name in ["", "..", "../a", "a/b", ".hidden", "a\0", "a\n"] {
+            let refused = write_file(&roots, films, name, b"x").unwrap_err();
+            assert_eq!(refused.kind(), ErrorKind::Invalid, "{name:?}");
+        }
+        for outside in ["outside", "dl/way-out", "dl/state"] {
+            let wish = dir.path().join(outside);
+            let refused = write_file(&roots, wish.to_str().unwrap(), "a", b"x").unwrap_err();
+            assert_eq!(refused.kind(), ErrorKind::Forbidden, "{outside}");
         }
     }
 

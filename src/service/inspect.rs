@@ -36,7 +36,7 @@ impl Torrents {
             Source::Magnet(_) => None,
         };
         let prepared = parse(source).await?;
-        let ours = self.existing(&prepared);
+        let ours = self.existing(&prepared.hashes);
         let (id, name, is_ours) = (prepared.hashes.id(), prepared.name, ours.is_some());
         if let (Some(metadata), Some(file)) = (prepared.metadata, file) {
             return Ok(Some(Inspected { id, name, metadata, file, is_ours }));

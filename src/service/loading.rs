@@ -39,6 +39,9 @@ pub struct Loader {
 impl Loader {
     /// Loads all, in the order they were added.
     pub fn run(&self, stored: Vec<LoadedTorrent>, bad: &[BadRecord]) {
+        if let Err(error) = self.load_labels() {
+            tracing::error!(%error, "cannot read what is written on torrents");
+        }
         for record in bad {
             self.show_bad(record);
             self.torrents.note_loaded(None);
@@ -57,13 +60,19 @@ impl Loader {
         }
     }
 
+    /// Before any torrent is shown, so that none is shown without its labels.
+    fn load_labels(&self) -> Result<()> {
+        runtime()?.block_on(self.torrents.labels().load())
+    }
+
     fn load(&self, stored: LoadedTorrent) -> Result<()> {
         let metadata = stored.metadata_file.as_deref().unwrap_or_default();
         let prepared = match Prepared::from_resume(&stored.resume, metadata) {
             Ok(prepared) => prepared,
             Err(error) => return self.show(&stored, error.message()),
         };
-        let prepared = Self::ready(prepared, &stored)?;
+        let mut prepared = Self::ready(prepared, &stored)?;
+        prepared.max_connections = self.torrents.labels().get(stored.id).max_connections;
         let session = &stored.options.session;
         match self.missing(&prepared) {
             None => self.engine.load(prepared, session),
@@ -104,9 +113,7 @@ impl Loader {
             let files = payload_files(stored.id, prepared.metadata.as_deref());
             self.roots.delete_files(Path::new(&stored.save_path), &files)?;
         }
-        let runtime = tokio::runtime::Handle::try_current()
-            .map_err(|_| Error::internal("loading outside the runtime"))?;
-        runtime.block_on(self.store.finish_removal(stored.id))
+        runtime()?.block_on(self.store.finish_removal(stored.id))
     }
 
     fn show(&self, stored: &LoadedTorrent, reason: &str) -> Result<()> {
@@ -131,6 +138,11 @@ impl Loader {
             }
         }
     }
+}
+
+fn runtime() -> Result<tokio::runtime::Handle> {
+    tokio::runtime::Handle::try_current()
+        .map_err(|_| Error::internal("loading outside the runtime"))
 }
 
 /// A torrent that cannot run, with the reason.

@@ -15,10 +15,13 @@ pub(crate) mod fetch_guard;
 pub mod files;
 pub mod filter;
 pub mod folder;
+pub mod gather;
 pub mod health;
 pub mod history;
 pub mod inspect;
 pub mod keeper;
+pub mod kv;
+pub mod labels;
 pub mod lifecycle;
 pub mod loading;
 pub mod membership;
@@ -26,7 +29,10 @@ pub mod mending;
 pub mod parts;
 pub mod paths;
 pub(crate) mod presence;
+pub mod presets;
+pub mod properties;
 pub(crate) mod secret;
+pub mod sessions;
 pub mod settings;
 pub mod stats;
 pub mod stream_plan;
@@ -41,12 +47,17 @@ pub mod watching;
 
 use crate::service::access::Access;
 use crate::service::auth::Auth;
+use crate::service::authoring::Authoring;
 use crate::service::browse::Browse;
 use crate::service::events::Events;
 use crate::service::fetch::Fetch;
 use crate::service::files::Files;
 use crate::service::health::Health;
+use crate::service::kv::Kv;
+use crate::service::labels::Labels;
 use crate::service::lifecycle::Lifecycle;
+use crate::service::presets::Presets;
+use crate::service::sessions::Sessions;
 use crate::service::settings::Settings;
 use crate::service::stats::Stats;
 use crate::service::swarms::Swarms;
@@ -77,6 +88,16 @@ pub struct Services {
     pub settings: Settings,
     /// Whether the program does its work.
     pub health: Health,
+    /// Values that API clients keep here.
+    pub kv: Kv,
+    /// What users write on torrents.
+    pub labels: Labels,
+    /// What new torrents get when nobody says otherwise.
+    pub presets: Presets,
+    /// The engine's sessions by name.
+    pub sessions: Sessions,
+    /// Making torrents.
+    pub authoring: Authoring,
     /// Who may.
     pub auth: Auth,
     /// The tokens that let in.

@@ -27,8 +27,10 @@ use crate::domain::peer::Peer;
 use crate::domain::torrent::Failure;
 use crate::domain::torrent::Torrent;
 use crate::engine::Engine;
+use crate::engine::MoveMode;
 pub use crate::engine::QueueMove;
 use crate::service::adding::select;
+use crate::service::labels::Labels;
 use crate::service::mending;
 use crate::service::paths::Roots;
 use crate::store::Store;
@@ -49,6 +51,7 @@ pub(super) struct Inner {
     pub(super) roots: Roots,
     download_dir: String,
     pub(super) options: DashMap<TorrentId, TorrentOptions>,
+    labels: Labels,
     /// Torrents being added or removed now: one change of existence at a time.
     in_change: Mutex<HashSet<TorrentId>>,
     to_load: AtomicUsize,
@@ -64,17 +67,24 @@ impl Torrents {
         download_dir: &Path,
         to_load: usize,
     ) -> Self {
+        let labels = Labels::new(store.clone());
         let inner = Inner {
             engine,
             store,
             roots,
             download_dir: download_dir.to_string_lossy().into_owned(),
             options: DashMap::new(),
+            labels,
             in_change: Mutex::default(),
             to_load: AtomicUsize::new(to_load),
             loaded: AtomicUsize::new(0),
         };
         Self { inner: Arc::new(inner) }
+    }
+
+    /// What users write on torrents.
+    pub fn labels(&self) -> &Labels {
+        &self.inner.labels
     }
 
     /// Every torrent, in the order of adding. Memory only.
@@ -168,6 +178,7 @@ impl Torrents {
         let deleted = if remove_data { self.delete_files(torrent).await } else { Ok(()) };
         self.inner.options.remove(&id);
         self.inner.store.finish_removal(id).await?;
+        self.inner.labels.forget(id);
         deleted
     }
 
@@ -243,7 +254,7 @@ impl Torrents {
     pub async fn move_storage(&self, id: TorrentId, destination: &str) -> Result<()> {
         self.get(id)?;
         let path = self.resolve_existing(destination).await?;
-        let moved = self.inner.engine.move_storage(id, path);
+        let moved = self.inner.engine.move_storage(id, path, MoveMode::FailIfExists);
         match tokio::time::timeout(MOVE_LIMIT, moved).await {
             Ok(outcome) => outcome?,
             Err(_) => return Ok(()),
@@ -392,6 +403,7 @@ fn utf8(path: PathBuf) -> Result<String> {
     path.into_os_string().into_string().map_err(|_| Error::invalid("the path is not valid UTF-8"))
 }
 
+/// A URL that may become a tracker of a torrent.
 pub(super) fn check_tracker(url: &str) -> Result<()> {
     let parsed = url::Url::parse(url).ok();
     let is_fine = parsed.is_some_and(|url| matches!(url.scheme(), "http" | "https" | "udp"));

@@ -11,6 +11,7 @@ use crate::domain::hash::Sha256Hash;
 use crate::domain::hash::TorrentId;
 use crate::store::access;
 use crate::store::counters;
+use crate::store::labels;
 use crate::store::record::Columns;
 use crate::store::record::Damage;
 use crate::store::settings;
@@ -68,7 +69,7 @@ pub struct BadRecord {
 }
 
 /// Tables of small records: their key, what one is called, and how the rest of one is written down.
-const SMALL_TABLES: [(&str, &str, &str, &str); 6] = [
+const SMALL_TABLES: [(&str, &str, &str, &str); 7] = [
     ("settings", "key", "setting", "format('value=%s', quote(value))"),
     ("counters", "name", "counter", "format('value=%s', quote(value))"),
     (
@@ -79,6 +80,13 @@ const SMALL_TABLES: [(&str, &str, &str, &str); 6] = [
              quote(is_flagged), quote(mode), quote(completed))",
     ),
     ("access_keys", "key", "key", "format('valid_until=%s', quote(valid_until))"),
+    (
+        "labels",
+        "id",
+        "labels of torrent",
+        "format('category=%s tags=%s metadata=%s max_connections=%s', quote(category),
+             quote(tags), quote(metadata), quote(max_connections))",
+    ),
     (
         "tokens",
         "id",
@@ -229,13 +237,14 @@ fn damaged_pairs(conn: &Connection) -> rusqlite::Result<Vec<BadRecord>> {
                 "settings" => settings::read(row).map(drop),
                 "swarms" => swarms::read(row).map(drop),
                 "access_keys" => access::read(row).map(drop),
+                "labels" => labels::read(row).map(drop),
                 "tokens" => tokens::read(row).map(drop),
                 "users" => tokens::read_user(row).map(drop),
                 _ => counters::read(row).map(drop),
             };
             let Err(Damage(reason)) = whole else { continue };
             let name = match table {
-                "swarms" => hex(row.get_ref(0)?),
+                "swarms" | "labels" => hex(row.get_ref(0)?),
                 // A key is a secret (rule W11).
                 "access_keys" => readable(row.get_ref(0)?).chars().take(4).collect(),
                 _ => readable(row.get_ref(0)?),

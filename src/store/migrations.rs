@@ -17,6 +17,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_initial.sql"),
     include_str!("migrations/0002_tracker.sql"),
     include_str!("migrations/0003_tokens.sql"),
+    include_str!("migrations/0004_labels.sql"),
 ];
 
 /// Marks the file as a store of this program: "Cove" in ASCII (rule D5).

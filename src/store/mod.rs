@@ -8,6 +8,7 @@ mod access;
 mod counters;
 mod failure;
 mod history;
+mod labels;
 mod load;
 mod migrations;
 mod open;
@@ -37,6 +38,7 @@ use crate::domain::error::Error;
 use crate::domain::error::ErrorKind;
 use crate::domain::error::Result;
 use crate::domain::hash::TorrentId;
+use crate::domain::labels::Labels;
 use crate::domain::token::TokenId;
 use crate::domain::token::TokenRecord;
 use crate::domain::token::UserRecord;
@@ -123,6 +125,37 @@ impl Store {
         let size = torrent.resume.len() + torrent.metadata_file.as_ref().map_or(0, Vec::len);
         let boot_id = self.boot_id.clone();
         self.change(size, move |conn| torrents::add(conn, &boot_id, &torrent)).await
+    }
+
+    /// As [`Store::add_torrent`], with labels; both or neither.
+    ///
+    /// # Errors
+    /// `Conflict` when a torrent of this id is there, be it on its way out.
+    pub async fn add_labelled(&self, torrent: NewTorrent, labels: Labels) -> Result<()> {
+        let file_bytes = torrent.metadata_file.as_ref().map_or(0, Vec::len);
+        let size = torrent.resume.len() + file_bytes + labels.metadata.len();
+        let boot_id = self.boot_id.clone();
+        let make = move |conn: &Connection| {
+            torrents::add(conn, &boot_id, &torrent)?;
+            labels::put(conn, torrent.id, &labels)
+        };
+        self.change(size, make).await
+    }
+
+    /// Replaces the labels of a torrent.
+    ///
+    /// # Errors
+    /// `NotFound` when the torrent is gone.
+    pub async fn set_labels(&self, id: TorrentId, labels: Labels) -> Result<()> {
+        self.change(labels.metadata.len(), move |conn| labels::put(conn, id, &labels)).await
+    }
+
+    /// The labels of all torrents that have some.
+    ///
+    /// # Errors
+    /// Those of every change; `Internal` also when a record is damaged.
+    pub async fn labels(&self) -> Result<Vec<(TorrentId, Labels)>> {
+        self.change(0, labels::all).await
     }
 
     /// Replaces a torrent's resume data, name and save path; the metadata is added once. Does
@@ -218,6 +251,14 @@ impl Store {
     pub async fn setting(&self, key: &str) -> Result<Option<String>> {
         let key = key.to_owned();
         self.change(0, move |conn| settings::get(conn, &key)).await
+    }
+
+    /// SQLite's version, and the sources it was made of.
+    ///
+    /// # Errors
+    /// Those of every change.
+    pub async fn library_versions(&self) -> Result<[String; 2]> {
+        self.change(0, settings::library_versions).await
     }
 
     /// Adds to a counter, which starts at 0.

@@ -49,6 +49,12 @@ pub(super) fn get(conn: &Connection, key: &str) -> Result<Option<String>, Failur
     }
 }
 
+/// SQLite's version, and the sources it was made of.
+pub(super) fn library_versions(conn: &Connection) -> Result<[String; 2], Failure> {
+    let mut query = conn.prepare("SELECT sqlite_version(), sqlite_source_id()")?;
+    Ok(query.query_row([], |row| Ok([row.get(0)?, row.get(1)?]))?)
+}
+
 /// Key and value of a row of all columns.
 pub(super) fn read<'row>(row: &'row Row<'row>) -> Result<(&'row str, &'row str), Damage> {
     let mut columns = Columns::from(row, 0);

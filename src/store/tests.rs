@@ -3,6 +3,7 @@
 mod crash;
 mod damage;
 mod disk;
+mod labels;
 mod model;
 mod tokens;
 mod tracker;

@@ -12,6 +12,7 @@ use crate::domain::error::Error;
 use crate::domain::hash::Sha256Hash;
 use crate::domain::hash::TorrentId;
 use crate::store::failure::Failure;
+use crate::store::labels;
 use crate::store::record::Columns;
 use crate::store::record::Damage;
 use crate::store::record::Seal;
@@ -351,6 +352,7 @@ pub(super) fn finish_removal(conn: &Connection, id: TorrentId) -> Result<(), Fai
         conn.prepare_cached("DELETE FROM resumes WHERE number = ?1")?.execute([number])?;
         conn.prepare_cached("DELETE FROM metadata WHERE number = ?1")?.execute([number])?;
     }
+    labels::forget(conn, id)?;
     dismiss_bad(conn, id)
 }
 

@@ -142,6 +142,7 @@ fn checked(body: AddBody) -> Result<AddWish, Refusal> {
         is_stopped: false,
         auto_managed: body.auto_managed.unwrap_or(false),
         completed_dir: body.completed_dir.filter(|path| !path.is_empty()),
+        ..AddWish::default()
     })
 }
 

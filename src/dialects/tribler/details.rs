@@ -100,6 +100,7 @@ mod tests {
     use crate::domain::bitfield::Bitfield;
     use crate::domain::hash::InfoHashes;
     use crate::domain::hash::Sha1Hash;
+    use crate::domain::peer::PeerDetails;
     use crate::domain::peer::PeerState;
     use crate::domain::torrent::Status;
 
@@ -182,6 +183,7 @@ mod tests {
             flags: 0,
             connection_kind: 0,
             state: PeerState { is_outgoing: true, chokes_us: true, ..PeerState::default() },
+            details: PeerDetails::default(),
         };
         let row: serde_json::Value = serde_json::from_slice(&json::text(&peer(&one))).unwrap();
         let names: Vec<&str> = row.as_object().unwrap().keys().map(String::as_str).collect();

@@ -7,6 +7,7 @@ mod add;
 mod auth;
 mod bencode;
 mod browse;
+mod create;
 mod details;
 mod downloads;
 mod errors;
@@ -14,6 +15,7 @@ mod json;
 mod listing;
 mod metainfo;
 mod patch;
+mod program_wire;
 mod row;
 mod statistics;
 mod status;
@@ -50,7 +52,7 @@ pub enum Generation {
 }
 
 /// The first words of paths that are this API's, and those that only 8.x has.
-const WORDS: [&str; 4] = ["downloads", "torrentinfo", "statistics", "shutdown"];
+const WORDS: [&str; 5] = ["createtorrent", "downloads", "torrentinfo", "statistics", "shutdown"];
 const LATER_WORDS: [&str; 1] = ["files"];
 
 /// Which generation a path is of; `None` when it is of another API.
@@ -108,6 +110,7 @@ impl Tribler {
             (method, ["downloads", rest @ ..]) => {
                 self.downloads(generation, method, rest, call).await
             }
+            ("POST", ["createtorrent"]) => self.create(generation, call).await,
             ("GET" | "HEAD", ["torrentinfo"]) => self.torrent_info(call).await,
             ("PUT", ["torrentinfo"] | ["torrentinfo", "file"]) => {
                 self.torrent_info_of_file(call).await
@@ -118,7 +121,7 @@ impl Tribler {
             ("PUT", ["shutdown"]) => Ok(self.shut_down()),
             ("GET" | "HEAD", ["files", "browse"]) => self.browse(call).await,
             ("GET" | "HEAD", ["files", "list"]) => self.list_files(call).await,
-            (_, ["torrentinfo"] | ["torrentinfo", "file" | "uri"])
+            (_, ["createtorrent"] | ["torrentinfo"] | ["torrentinfo", "file" | "uri"])
             | (_, ["statistics", "tribler" | "ipv8"] | ["shutdown"])
             | (_, ["files", "browse" | "list"]) => Err(Refusal::wrong_method()),
             _ => Err(unknown(call)),
@@ -152,7 +155,7 @@ impl Tribler {
     /// `PUT /shutdown`: answered before the program stops.
     fn shut_down(&self) -> Reply {
         self.services.lifecycle.ask_to_stop();
-        json_reply(json::text(&wire::ShuttingDown { shutdown: true }))
+        json_reply(json::text(&program_wire::ShuttingDown { shutdown: true }))
     }
 
     /// The torrent that a path means.

@@ -4,8 +4,8 @@ use crate::dialects::tribler::Tribler;
 use crate::dialects::tribler::errors::Refusal;
 use crate::dialects::tribler::json;
 use crate::dialects::tribler::json_reply;
-use crate::dialects::tribler::wire::OverlayStatistics;
-use crate::dialects::tribler::wire::TriblerStatistics;
+use crate::dialects::tribler::program_wire::OverlayStatistics;
+use crate::dialects::tribler::program_wire::TriblerStatistics;
 use crate::http::Reply;
 
 impl Tribler {

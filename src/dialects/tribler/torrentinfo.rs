@@ -11,10 +11,11 @@ use crate::dialects::tribler::json;
 use crate::dialects::tribler::json_body;
 use crate::dialects::tribler::json_reply;
 use crate::dialects::tribler::metainfo;
+use crate::dialects::tribler::program_wire;
+use crate::dialects::tribler::program_wire::InfoBody;
+use crate::dialects::tribler::program_wire::TorrentInfo;
+use crate::dialects::tribler::program_wire::TorrentInfoFile;
 use crate::dialects::tribler::wire;
-use crate::dialects::tribler::wire::InfoBody;
-use crate::dialects::tribler::wire::TorrentInfo;
-use crate::dialects::tribler::wire::TorrentInfoFile;
 use crate::domain::error::ErrorKind;
 use crate::http::Call;
 use crate::http::Reply;
@@ -75,7 +76,7 @@ impl Tribler {
             _ => Refusal::from(error),
         })?;
         if wish.skips_magnet && matches!(source, Source::Magnet(_)) {
-            let unresolved = wire::UnresolvedInfo::default();
+            let unresolved = program_wire::UnresolvedInfo::default();
             return Ok(json_reply(json::text(&unresolved)));
         }
         self.info(source).await

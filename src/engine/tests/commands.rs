@@ -245,6 +245,84 @@ fn tracker_answers_come_as_they_are() {
     assert_eq!((late.number, late.more), (0, 1), "{late:?}");
     rig.session.pin_mut().reannounce(1, &good).unwrap();
     rig.wait_for(AlertKind::TrackerAnnounce, 1);
+    assert_trackers_are_reported(&mut rig, &good, &wrong);
+}
+
+/// libtorrent's announce entries as they are.
+fn assert_trackers_are_reported(rig: &mut Rig, good: &str, wrong: &str) {
+    let never = i32::MIN;
+    let report = rig.wait("the answer is noted", |rig| {
+        let reports = rig.session.tracker_reports(1).unwrap();
+        assert_eq!(reports.len(), 1);
+        reports.into_iter().find(|report| report.is_verified && !report.endpoints[0].v1.is_updating)
+    });
+    assert_eq!((&*report.url, report.source, report.tier, report.fail_limit), (good, 2, 0, 0));
+    let endpoint = &report.endpoints[0];
+    assert_eq!((&*endpoint.ip, endpoint.is_enabled), ("127.0.0.1", true));
+    let (v1, v2) = (&endpoint.v1, &endpoint.v2);
+    assert_eq!((v1.scrape_complete, v1.scrape_incomplete, v1.fails), (3, 4, 0));
+    assert_eq!((&*v1.message, v1.has_error, v1.start_sent), ("hum!", false, true));
+    assert!(v1.next_announce > 0, "{v1:?}");
+    assert_eq!((v2.scrape_complete, v2.next_announce, v2.min_announce), (-1, never, never));
+    let report = &rig.session.tracker_reports(2).unwrap()[0];
+    let failed = &report.endpoints[0].v1;
+    assert_eq!((&*report.url, report.is_verified), (wrong, false));
+    assert!(failed.fails > 0 && failed.has_error && !failed.last_error.is_empty(), "{failed:?}");
+}
+
+#[test]
+fn properties_are_told_and_set() {
+    let (mut rig, _) = seeder(true, false);
+    let told = rig.session.properties(1).unwrap();
+    assert_eq!((told.download_limit, told.upload_limit), (-1, -1));
+    let limits = TorrentLimits { download: 9_000, upload: 8_000, connections: 7, uploads: 6 };
+    rig.session.pin_mut().set_limits(1, &limits).unwrap();
+    // Sequential download on, DHT off.
+    let (sequential, no_dht) = (1 << 9, 1 << 19);
+    rig.session.pin_mut().set_flags(1, sequential | no_dht, sequential | no_dht).unwrap();
+    let told = rig.session.properties(1).unwrap();
+    assert_eq!((told.download_limit, told.upload_limit), (9_000, 8_000));
+    assert_eq!((told.max_connections, told.max_uploads), (7, 6));
+    assert_eq!(told.flags & (sequential | no_dht), sequential | no_dht);
+    rig.session.pin_mut().set_flags(1, 0, no_dht).unwrap();
+    let told = rig.session.properties(1).unwrap();
+    assert_eq!(told.flags & (sequential | no_dht), sequential);
+    let files = rig.session.description(1).unwrap().files;
+    assert_eq!(rig.session.file_flags(1).unwrap().len(), files.len());
+    assert!(rig.session.pin_mut().set_queue_position(1, -1).is_err());
+    rig.session.pin_mut().set_queue_position(1, 0).unwrap();
+    let unknown = "the session has no such torrent";
+    assert_eq!(rig.session.properties(42).unwrap_err().to_string(), unknown);
+    assert_eq!(rig.session.tracker_reports(42).unwrap_err().to_string(), unknown);
+    let magnet = magnet(&rig, "5");
+    rig.add(magnet, 5);
+    assert!(rig.session.file_flags(5).is_err(), "no metadata");
+}
+
+#[test]
+fn a_session_tells_what_it_does() {
+    let mut rig = Rig::new();
+    let told = rig.wait("it listens", |rig| {
+        Some(rig.session.session_state().unwrap()).filter(|state| state.is_listening)
+    });
+    assert!(!told.is_paused && !told.is_dht_running);
+    rig.session.pin_mut().pause_session().unwrap();
+    rig.wait("it is paused", |rig| rig.session.session_state().unwrap().is_paused.then_some(()));
+}
+
+#[test]
+fn sources_that_are_named_replace_those_of_a_link() {
+    let link =
+        format!("magnet:?xt=urn:btih:{}&tr=http%3A%2F%2Fold.example%2Fannounce", "6".repeat(40));
+    let mut params = bridge::parse_magnet(&link).unwrap();
+    let new = ["http://new.example/announce".to_owned()];
+    params.pin_mut().replace_trackers(&new).unwrap();
+    params.pin_mut().replace_web_seeds(&["http://seed.example/a".to_owned()]).unwrap();
+    params.pin_mut().replace_http_seeds(&["http://seed.example/b".to_owned()]).unwrap();
+    let told = params.describe().unwrap();
+    assert_eq!(told.trackers.len(), 1);
+    assert_eq!((&*told.trackers[0].url, told.trackers[0].tier), (&*new[0], 0));
+    assert_eq!(told.web_seeds, ["http://seed.example/a"]);
 }
 
 #[test]

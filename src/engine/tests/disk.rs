@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use crate::domain::hash::TorrentId;
 use crate::domain::torrent::Stage;
 use crate::engine::AddOptions;
+use crate::engine::MoveMode;
 use crate::engine::Prepared;
 use crate::engine::tests::Lab;
 use crate::engine::tests::author_of;
@@ -205,7 +206,10 @@ async fn moves_to(target: &Path) {
     lab.connect(made.id, made.served(DISORDERLY)).await;
     lab.until(made.id, |t| t.pieces.count() > 0).await;
     let path = target.join("elsewhere");
-    lab.engine.move_storage(made.id, path.to_str().unwrap().into()).await.unwrap();
+    lab.engine
+        .move_storage(made.id, path.to_str().unwrap().into(), MoveMode::default())
+        .await
+        .unwrap();
     assert!(!lab.directory.path().join("payload.bin").exists());
     lab.engine.rename_file(made.id, 0, "renamed.bin".into()).await.unwrap();
     lab.engine.set_limits(made.id, 0, 0).await.unwrap();

@@ -1,0 +1,128 @@
+//! Porla's JSON-RPC API of 0.41 at `/api/v1/jsonrpc`, its logins, its state and its events.
+//! `docs/api/porla.md` says what differs from the original, and why.
+//!
+//! This file is the routes; `methods.rs` is the table of methods, `json.rs` the envelope, the
+//! `*_wire.rs` files are parameters and results, the other files are one subject each.
+
+mod add;
+mod auth;
+mod bencode;
+mod details;
+mod errors;
+mod json;
+mod list;
+mod list_wire;
+mod methods;
+mod overview;
+mod server;
+mod server_wire;
+mod torrents;
+mod torrents_wire;
+mod users;
+mod users_wire;
+
+use std::sync::Arc;
+
+use crate::dialects::porla::errors::Failure;
+use crate::dialects::porla::json::HashParam;
+use crate::domain::torrent::Torrent;
+use crate::http::BodyError;
+use crate::http::Call;
+use crate::http::Reply;
+use crate::service::Services;
+
+/// Largest request, in bytes: a torrent file of 10 MiB in base64, and the rest (rules F4, W9).
+const REQUEST_BYTES_MAX: usize = 16 << 20;
+
+/// The dialect over the services.
+pub struct Porla {
+    services: Services,
+}
+
+/// Whether a path is this API's.
+pub fn owns(segments: &[&str]) -> bool {
+    matches!(
+        segments,
+        ["api", "v1", "jsonrpc" | "system"] | ["api", "v1", "auth", "init" | "login"]
+    )
+}
+
+impl Porla {
+    /// Over `services`.
+    pub fn new(services: Services) -> Self {
+        Self { services }
+    }
+
+    /// Answers a call of this API.
+    pub async fn answer(&self, mut call: Call) -> Reply {
+        let segments = call.segments().to_vec();
+        let words: Vec<&str> = segments.iter().map(String::as_str).collect();
+        if call.trailing_slash() {
+            return not_found();
+        }
+        match (call.method().as_str(), words.as_slice()) {
+            ("POST", [.., "jsonrpc"]) => self.rpc(&mut call).await,
+            ("GET" | "HEAD", [.., "system"]) => self.system(),
+            ("POST", [.., "init"]) => self.init(&mut call).await,
+            ("POST", [.., "login"]) => self.login(&mut call).await,
+            _ => not_found(),
+        }
+    }
+
+    /// One JSON-RPC call. The token is judged before the body is read; which scope is needed is in
+    /// the body, and is judged before anything is done (rule W4).
+    async fn rpc(&self, call: &mut Call) -> Reply {
+        let grant = match auth::check(&self.services.auth, call) {
+            Ok(grant) => grant,
+            Err(reply) => return reply,
+        };
+        let body = match call.json(REQUEST_BYTES_MAX).await {
+            Ok(body) => body,
+            Err(BodyError::TooDeep) => {
+                return ok(json::parse_error("the JSON nests deeper than 64"));
+            }
+            Err(BodyError::TooLarge) => return text(413, "Payload too large"),
+            Err(BodyError::Late) => return text(408, "Request timeout"),
+            Err(BodyError::Broken) => return text(400, "Bad request"),
+        };
+        let request = match json::Request::read(&body) {
+            Ok(request) => request,
+            Err(answer) => return ok(answer),
+        };
+        drop(body);
+        let Some(method) = methods::find(request.method()) else {
+            return ok(json::unknown_method());
+        };
+        if !grant.scopes.allow(method.needed) {
+            return auth::forbidden(method.needed);
+        }
+        let (id, params) = request.into_parts();
+        let params = match params {
+            Ok(params) => params,
+            Err(why) => return ok(json::internal_error(&why)),
+        };
+        ok(match (method.run)(self, params).await {
+            Ok(result) => json::success(&id, &result),
+            Err(failure) => failure.text(&id),
+        })
+    }
+
+    /// The torrent that a parameter means.
+    fn find(&self, hash: &HashParam) -> Result<Arc<Torrent>, Failure> {
+        let found = hash.0.iter().find_map(|hash| self.services.torrents.find(hash).ok());
+        found.ok_or_else(|| Failure::of(-1, "Torrent not found in any session"))
+    }
+}
+
+/// The answer to every authorised call.
+fn ok(body: Vec<u8>) -> Reply {
+    Reply::new(200).json_bytes(body)
+}
+
+fn text(status: u16, body: &str) -> Reply {
+    Reply::new(status).header("content-type", "text/plain").bytes(body.to_owned())
+}
+
+fn not_found() -> Reply {
+    text(404, "Not found")
+}

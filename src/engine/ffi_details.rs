@@ -1,0 +1,90 @@
+//! The bridge's second half: what is asked about one torrent or session at a time. Declarations only,
+//! under the rules of `ffi.rs`.
+
+#![expect(unsafe_code, reason = "cxx expands to foreign calls")]
+#![allow(clippy::all, unreachable_pub, reason = "generated code")]
+
+#[cxx::bridge(namespace = "cove")]
+pub(crate) mod bridge {
+    /// libtorrent's `announce_infohash`: announces of one protocol version from one socket. Times
+    /// are whole seconds of the monotonic clock, the smallest number = never; counts -1 = unknown.
+    #[derive(Debug, Clone)]
+    struct AnnounceState {
+        message: String,
+        has_error: bool,
+        last_error: String,
+        next_announce: i32,
+        min_announce: i32,
+        scrape_incomplete: i32,
+        scrape_complete: i32,
+        scrape_downloaded: i32,
+        fails: u8,
+        is_updating: bool,
+        start_sent: bool,
+        complete_sent: bool,
+    }
+
+    /// libtorrent's `announce_endpoint`: one listen socket.
+    #[derive(Debug, Clone)]
+    struct AnnounceEndpoint {
+        ip: String,
+        port: u16,
+        is_enabled: bool,
+        v1: AnnounceState,
+        v2: AnnounceState,
+    }
+
+    /// libtorrent's `announce_entry`.
+    #[derive(Debug, Clone)]
+    struct TrackerReport {
+        url: String,
+        tracker_id: String,
+        tier: u8,
+        fail_limit: u8,
+        source: u8,
+        is_verified: bool,
+        endpoints: Vec<AnnounceEndpoint>,
+    }
+
+    /// What may be set on a torrent, in libtorrent's numbers: -1 or 2^24 - 1 = no limit.
+    #[derive(Debug, Clone)]
+    struct Properties {
+        download_limit: i32,
+        upload_limit: i32,
+        max_connections: i32,
+        max_uploads: i32,
+        flags: u64,
+    }
+
+    /// What a session is doing.
+    #[derive(Debug, Clone)]
+    struct SessionState {
+        is_dht_running: bool,
+        is_listening: bool,
+        is_paused: bool,
+    }
+
+    unsafe extern "C++" {
+        include!("bridge.h");
+
+        type Session = crate::engine::ffi::bridge::Session;
+
+        /// Sets the flags of `mask` to those of `flags`.
+        fn set_flags(self: Pin<&mut Session>, token: u64, flags: u64, mask: u64) -> Result<()>;
+        /// 0 = first in the queue.
+        fn set_queue_position(self: Pin<&mut Session>, token: u64, position: i32) -> Result<()>;
+
+        /// These wait for libtorrent's network thread: details only, never lists.
+        fn tracker_reports(self: &Session, token: u64) -> Result<Vec<TrackerReport>>;
+        fn properties(self: &Session, token: u64) -> Result<Properties>;
+        /// libtorrent's flags of each file: 1 padding, 2 hidden, 4 executable, 8 link. An error
+        /// before the metadata is known.
+        fn file_flags(self: &Session, token: u64) -> Result<Vec<u8>>;
+        fn session_state(self: &Session) -> Result<SessionState>;
+
+        /// The revision it was built from; of a release, a part of its hash.
+        fn libtorrent_revision() -> Result<String>;
+        /// Boost's version, such as `1_83`.
+        fn boost_version() -> Result<String>;
+    }
+}
