@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := build
 PYTHON := .venv/bin/python
 
-.PHONY: help build run test check fmt setup-build setup-test asan libtorrent crash bench-client bench-tracker fuzz
+.PHONY: help build run test check fmt setup-build setup-test asan libtorrent crash bench-client bench-tracker bench-api fuzz
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -55,3 +55,6 @@ bench-client: build setup-test ## side by side with other clients (root; see doc
 
 bench-tracker: build ## side by side with other trackers (see bench/tracker.sh for the variables)
 	bench/tracker.sh
+
+bench-api: build ## the API's answers beside those of other clients (see bench/api.sh)
+	bench/api.sh

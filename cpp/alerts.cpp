@@ -75,6 +75,32 @@ void copy_peers(lt::torrent_status const& from, StatusUpdate& to)
     to.distributed_copies = copies_of(from);
 }
 
+void copy_figures(lt::torrent_status const& from, TorrentFigures& to)
+{
+    to.payload_download = from.total_payload_download;
+    to.payload_upload = from.total_payload_upload;
+    to.failed_bytes = from.total_failed_bytes;
+    to.redundant_bytes = from.total_redundant_bytes;
+    to.total_bytes = from.total;
+    to.download_rate = from.download_rate;
+    to.upload_rate = from.upload_rate;
+    to.progress_ppm = from.progress_ppm;
+    to.connect_candidates = from.connect_candidates;
+    to.piece_count = from.num_pieces;
+    to.full_copies = from.distributed_full_copies;
+    to.copies_fraction = from.distributed_fraction;
+    to.block_size = from.block_size;
+    to.uploads = from.num_uploads;
+    to.connections = from.num_connections;
+    to.uploads_limit = from.uploads_limit;
+    to.connections_limit = from.connections_limit;
+    to.upload_queue = from.up_bandwidth_queue;
+    to.download_queue = from.down_bandwidth_queue;
+    to.seed_rank = from.seed_rank;
+    to.state = int(from.state);
+    to.finished_s = lt::total_seconds(from.finished_duration);
+}
+
 // A seed's status names no pieces: all of them are there.
 void copy_pieces(lt::torrent_status const& from, StatusUpdate& to)
 {
@@ -105,6 +131,7 @@ StatusUpdate status_of(lt::torrent_status const& from)
     copy_rates(from, to);
     copy_times(from, to);
     copy_peers(from, to);
+    copy_figures(from, to.figures);
     copy_pieces(from, to);
     return to;
 }

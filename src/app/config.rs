@@ -9,22 +9,29 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde::Deserializer;
 use serde::Serialize;
 use serde::de::Error as _;
 
+pub use crate::app::config_log::LogConfig;
+pub use crate::app::config_log::LogFormat;
+pub use crate::app::config_log::LogLevel;
 use crate::app::config_paths;
 pub use crate::app::config_presets::PresetConfig;
 use crate::app::config_show::Row;
 use crate::app::config_sources;
 use crate::app::config_sources::Environment;
+use crate::app::config_sources::Layers;
 use crate::app::config_sources::Wishes;
+pub use crate::app::config_tracker::MetricsConfig;
 pub use crate::app::config_tracker::TrackerConfig;
 use crate::domain::error::Error;
 use crate::domain::error::Result;
 use crate::http::TlsFiles;
+use crate::service::settings::Changes;
 
 /// Everything that can be configured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -38,6 +45,8 @@ pub struct Config {
     pub client: ClientConfig,
     /// The tracker.
     pub tracker: TrackerConfig,
+    /// Figures for Prometheus.
+    pub metrics: MetricsConfig,
     /// What is logged to standard error, and how.
     pub log: LogConfig,
     /// What new torrents get when nobody says otherwise, by name. Default: none.
@@ -164,16 +173,6 @@ pub struct ClientLimits {
     pub active: u32,
 }
 
-/// Section `log`: what is logged to standard error, and how.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct LogConfig {
-    /// `error`, `warn`, `info` (the default), `debug` or `trace`. The environment variable
-    /// `COVE_LOG` takes a finer filter, such as `cove::engine=debug,info`, and wins.
-    pub level: LogLevel,
-    /// `human` (the default) or `json`, one object a line.
-    pub format: LogFormat,
-}
-
 /// The answer to `client.fetch_private`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -220,34 +219,6 @@ pub enum DiskBackend {
     Libtorrent,
 }
 
-/// The least important thing that is logged.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LogLevel {
-    /// Only what went wrong.
-    Error,
-    /// And what may go wrong.
-    Warn,
-    /// And what happens.
-    #[default]
-    Info,
-    /// And how.
-    Debug,
-    /// And everything else.
-    Trace,
-}
-
-/// The form of log lines.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum LogFormat {
-    /// For people.
-    #[default]
-    Human,
-    /// For programs: one JSON object a line.
-    Json,
-}
-
 /// A checked configuration together with where each value came from.
 #[derive(Clone, Debug)]
 pub struct Loaded {
@@ -257,6 +228,7 @@ pub struct Loaded {
     pub file: Option<PathBuf>,
     /// Every key with its value and source, secrets masked, in the order of the keys.
     pub rows: Vec<Row>,
+    layers: Arc<Layers>,
 }
 
 impl Loaded {
@@ -267,11 +239,24 @@ impl Loaded {
     /// that cannot be read.
     pub fn load(wishes: &Wishes, environment: &Environment) -> Result<Self> {
         let layers = config_sources::read(wishes, environment)?;
-        let mut config: Config = layers.extract()?;
+        Self::of(Arc::new(layers), &Changes::new())
+    }
+
+    /// The same layers with `changes` made while the program ran; nothing is read again.
+    ///
+    /// # Errors
+    /// Invalid, when a change breaks a rule of the configuration.
+    pub(crate) fn changed(&self, changes: &Changes) -> Result<Self> {
+        Self::of(Arc::clone(&self.layers), changes)
+    }
+
+    fn of(layers: Arc<Layers>, changes: &Changes) -> Result<Self> {
+        let merged = layers.merge(changes)?;
+        let mut config: Config = merged.extract()?;
         config.fill();
         config.check(layers.file())?;
-        let rows = layers.rows(&config)?;
-        Ok(Self { rows, file: layers.file().map(Path::to_path_buf), config })
+        let (rows, file) = (merged.rows(&config)?, layers.file().map(Path::to_path_buf));
+        Ok(Self { config, file, rows, layers })
     }
 
     /// What torrents may never touch (rule F1): the state directory and the configuration.
@@ -291,6 +276,7 @@ impl Config {
             api: ApiConfig::default(),
             client: ClientConfig { download_dir, ..ClientConfig::default() },
             tracker: TrackerConfig::default(),
+            metrics: MetricsConfig::default(),
             log: LogConfig::default(),
             presets: BTreeMap::new(),
         }

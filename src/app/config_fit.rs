@@ -14,6 +14,7 @@ use crate::app::config_paths;
 use crate::app::config_presets;
 use crate::domain::error::Error;
 use crate::domain::error::Result;
+use crate::domain::setting::Value as Given;
 
 /// The table whose keys are libtorrent's, so not known here.
 const FREE_TABLE: &str = "client.settings";
@@ -37,6 +38,7 @@ const PATHS: [&str; 8] = [
 ];
 
 /// The known keys with their defaults.
+#[derive(Debug)]
 pub(crate) struct Schema {
     defaults: Dict,
 }
@@ -92,10 +94,24 @@ impl Schema {
     ) -> Result<Dict> {
         let place = Place { key, source, base };
         let kind = self.kind(key).ok_or_else(|| self.unknown(&place))?;
-        let value = place.fit(kind, place.read(kind, text)?)?;
-        let nest = |value, part: &str| Value::from(Dict::from([(part.to_owned(), value)]));
-        let nested = key.rsplit('.').fold(value, nest);
-        Ok(nested.into_dict().unwrap_or_default())
+        Ok(nested(key, place.fit(kind, place.read(kind, text)?)?))
+    }
+
+    /// One key with a value that a program gave, as tables inside each other. Not for paths.
+    ///
+    /// # Errors
+    /// Invalid, for an unknown key or a value that is not of the key's type.
+    pub(crate) fn fit_value(&self, key: &str, value: &Given, source: &str) -> Result<Dict> {
+        let place = Place { key, source, base: Path::new("/") };
+        let kind = self.kind(key).ok_or_else(|| self.unknown(&place))?;
+        let value = match value {
+            Given::Bool(on) => Value::from(*on),
+            Given::Number(number) => Value::from(*number),
+            Given::Text(text) => Value::from(text.as_str()),
+            Given::List(items) => Value::from(items.clone()),
+            Given::Nothing => return Err(place.wrong(kind)),
+        };
+        Ok(nested(key, place.fit(kind, value)?))
     }
 
     fn fit_section(&self, prefix: &str, table: Dict, place: &Place<'_>) -> Result<Dict> {
@@ -244,6 +260,12 @@ impl Place<'_> {
         };
         Error::invalid(format!("`{}` from {}: expected {expected}", self.key, self.source))
     }
+}
+
+/// `value` in tables, one for each part of `key`.
+fn nested(key: &str, value: Value) -> Dict {
+    let nest = |value, part: &str| Value::from(Dict::from([(part.to_owned(), value)]));
+    key.rsplit('.').fold(value, nest).into_dict().unwrap_or_default()
 }
 
 /// The items of a list in one text: `a, b`, or as TOML writes it, `["a", "b"]`.

@@ -27,9 +27,16 @@ use crate::app::config_show;
 use crate::app::config_show::Row;
 use crate::domain::error::Error;
 use crate::domain::error::Result;
+use crate::domain::setting;
+use crate::service::settings::Changes;
 
 /// Variables of ours that are no keys of the configuration.
 const OTHER_VARIABLES: [&str; 1] = ["COVE_LOG"];
+
+/// The source of what is changed while the program runs.
+pub(crate) const CHANGED: &str = "changed while running";
+/// How the source of a variable begins.
+pub(crate) const VARIABLE: &str = "environment variable ";
 
 /// The largest configuration file that is read, in bytes.
 const MAX_FILE_BYTES: u64 = 1 << 20;
@@ -63,16 +70,31 @@ pub struct Environment {
     pub working_dir: PathBuf,
 }
 
-/// All layers merged, with the source of each value.
+/// All layers, with the source of each value.
+#[derive(Debug)]
 pub(crate) struct Layers {
-    figment: Figment,
+    schema: Schema,
+    /// Below what is changed while the program runs: defaults and the file.
+    base: Vec<Layer>,
+    /// Above it: the environment and the command line.
+    texts: Vec<Layer>,
     file: Option<PathBuf>,
 }
+
+/// All layers merged.
+pub(crate) struct Merged(Figment);
 
 /// Values of one source.
 struct Layer {
     source: String,
     values: Dict,
+}
+
+/// Without the values, some of which are secrets (rule W11).
+impl std::fmt::Debug for Layer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Layer").field("source", &self.source).finish_non_exhaustive()
+    }
 }
 
 impl Override {
@@ -115,21 +137,36 @@ impl Environment {
 }
 
 impl Layers {
-    /// The merged values as the typed configuration.
-    pub(crate) fn extract(&self) -> Result<Config> {
-        self.figment.extract().map_err(|error| refusal(&error))
+    /// The layers merged, with `changes` made while the program ran.
+    ///
+    /// # Errors
+    /// Invalid, for a change of an unknown key or of a wrong type.
+    pub(crate) fn merge(&self, changes: &Changes) -> Result<Merged> {
+        let layer = |(key, value): (&String, &setting::Value)| {
+            let values = self.schema.fit_value(key, value, CHANGED)?;
+            Ok(Layer { source: CHANGED.into(), values })
+        };
+        let changed = changes.iter().map(layer).collect::<Result<Vec<_>>>()?;
+        Ok(Merged(merge(self.base.iter().chain(&changed).chain(&self.texts))))
     }
 
     /// The configuration file that was read.
     pub(crate) fn file(&self) -> Option<&Path> {
         self.file.as_deref()
     }
+}
+
+impl Merged {
+    /// The merged values as the typed configuration.
+    pub(crate) fn extract(&self) -> Result<Config> {
+        self.0.extract().map_err(|error| refusal(&error))
+    }
 
     /// Every key of `config` with its value and where it came from.
     pub(crate) fn rows(&self, config: &Config) -> Result<Vec<Row>> {
         let values = serialize(config)?;
         let source = |key: &str| {
-            let metadata = self.figment.find_metadata(key);
+            let metadata = self.0.find_metadata(key);
             metadata.map_or_else(|| "default".into(), |found| found.name.to_string())
         };
         Ok(config_show::rows(values, &source))
@@ -172,9 +209,8 @@ pub(crate) fn read(wishes: &Wishes, environment: &Environment) -> Result<Layers>
     if let Some(path) = &chosen {
         base.push(file_layer(path, &schema, wishes.config_file.is_some())?);
     }
-    let figment = merge(base.iter().chain(&texts));
-    state_dir_of(&figment)?;
-    Ok(Layers { figment, file: chosen })
+    state_dir_of(&merge(base.iter().chain(&texts)))?;
+    Ok(Layers { schema, base, texts, file: chosen })
 }
 
 fn merge<'a>(layers: impl Iterator<Item = &'a Layer>) -> Figment {
@@ -265,7 +301,7 @@ fn override_layers(
 }
 
 fn variable_source(name: &str) -> String {
-    format!("environment variable {name}")
+    format!("{VARIABLE}{name}")
 }
 
 /// What figment refused, with the key and its source.

@@ -1,4 +1,4 @@
-//! Section `tracker` of the configuration; the doc comment of a field is the manual of its key.
+//! Sections `tracker` and `metrics` of the configuration; the doc comment of a field is the manual of its key.
 
 use std::net::IpAddr;
 use std::net::SocketAddr;
@@ -119,6 +119,14 @@ pub struct TrackerLimits {
     pub swarms_per_address: u32,
     /// Peers of one address (IPv6: one /64) in one swarm, this host excepted. Default 64.
     pub peers_per_address: u32,
+}
+
+/// Section `metrics`: figures for Prometheus at `/metrics`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct MetricsConfig {
+    /// Whether `/metrics` answers without a token. Default false: a token with the scope `read`
+    /// is needed. Names of torrents are told only with a token.
+    pub open: bool,
 }
 
 impl TrackerConfig {

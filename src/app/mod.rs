@@ -3,6 +3,7 @@
 mod client_settings;
 pub mod config;
 mod config_fit;
+mod config_log;
 mod config_paths;
 mod config_presets;
 pub mod config_show;
@@ -11,6 +12,7 @@ mod config_tracker;
 pub mod logging;
 pub mod serve;
 mod services;
+mod settings;
 mod sharing;
 pub mod state_dir;
 mod tracker;

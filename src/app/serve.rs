@@ -18,6 +18,7 @@ use crate::app::config::Config;
 use crate::app::config::Loaded;
 use crate::app::services;
 use crate::app::services::Doors;
+use crate::app::settings;
 use crate::app::sharing;
 use crate::app::sharing::Sharing;
 use crate::app::state_dir;
@@ -30,11 +31,14 @@ use crate::domain::error::Error;
 use crate::domain::error::ErrorKind;
 use crate::engine::Engine;
 use crate::engine::EngineConfig;
+use crate::http::EventStreams;
 use crate::http::Role;
 use crate::http::Server;
 use crate::service::Services;
 use crate::service::access::Access;
 use crate::service::authoring::Authoring;
+use crate::service::events;
+use crate::service::health::Health;
 use crate::service::keeper;
 use crate::service::lifecycle::Lifecycle;
 use crate::service::loading::Loader;
@@ -42,6 +46,10 @@ use crate::service::members::Members;
 use crate::service::mending;
 use crate::service::paths::Roots;
 use crate::service::reach::Reach;
+use crate::service::settings::Changes;
+use crate::service::settings::Settings;
+use crate::service::settings::kept;
+use crate::service::stats::Stats;
 use crate::service::swarms::Swarms;
 use crate::service::torrents::Torrents;
 use crate::service::watching;
@@ -98,6 +106,7 @@ pub fn run(loaded: Loaded) -> ExitCode {
 struct Running {
     stop_http: watch::Sender<bool>,
     http: JoinHandle<()>,
+    events: JoinHandle<()>,
     tracker: tracker::Running,
     engine: Engine,
     keeper: JoinHandle<()>,
@@ -131,6 +140,8 @@ async fn start(loaded: &Loaded) -> Result<Running, Failure> {
     let server = Server::bind(http).map_err(in_use)?;
     let udp = bind_udp(config)?;
     let opened = open_store(&state)?;
+    let (loaded, changes) = &with_changes(loaded, &opened.store).await?;
+    let config = &loaded.config;
     state_dir::set_payload_umask(config.client.umask_bits().unwrap_or(0o022));
     services::make_download_dir(config)?;
     let (records, waiting) = mpsc::channel(keeper::RECORDS_WAITING_MAX);
@@ -156,19 +167,24 @@ async fn start(loaded: &Loaded) -> Result<Running, Failure> {
     };
     let tracker = tracker::start(configured, udp, &addresses.tracker_http, parts)?;
     let reach = sharing::reach(&config.tracker, &addresses, swarms.clone());
-    let handle = load(loaded, doors, &engine, opened, (swarms, sharing, reach));
+    let known = (swarms, sharing, reach);
+    let handle = load(loaded, changes, doors, &engine, opened, known)?;
     let lifecycle = handle.lifecycle.clone();
     let (stop_http, stop) = watch::channel(false);
-    let http = tokio::spawn(server.run(dialects::handlers(handle, services::facts(config)), stop));
+    let events = tokio::spawn(events::run(handle.events.clone(), stop.clone()));
+    let streams = EventStreams::new(stop.clone());
+    let handlers = dialects::handlers(handle, services::facts(config), streams);
+    let http = tokio::spawn(server.run(handlers, stop));
     announce(&state, &addresses, config)?;
-    Ok(Running { stop_http, http, tracker, engine, keeper, store, state, lifecycle })
+    Ok(Running { stop_http, http, events, tracker, engine, keeper, store, state, lifecycle })
 }
 
 async fn stop(running: Running) -> Result<(), Failure> {
-    let Running { stop_http, http, tracker, engine, keeper, store, state, .. } = running;
+    let Running { stop_http, http, events, tracker, engine, keeper, store, state, .. } = running;
     let _ = state.retract_api();
     stop_http.send_replace(true);
     let _ = http.await;
+    let _ = events.await;
     tracker.stop().await;
     let saved = engine.stop(ENGINE_STOP_LIMIT).await;
     let kept = tokio::time::timeout(KEEPER_STOP_LIMIT, keeper).await.is_ok();
@@ -208,14 +224,21 @@ fn start_engine(
     })
 }
 
+/// The configuration with what was changed in earlier runs, while the program ran.
+async fn with_changes(loaded: &Loaded, store: &Store) -> Result<(Loaded, Changes), Failure> {
+    let changes = kept(store, &settings::judge(loaded)).await?;
+    Ok((loaded.changed(&changes)?, changes))
+}
+
 /// Makes the services and begins to give the engine its torrents.
 fn load(
     loaded: &Loaded,
+    changes: &Changes,
     doors: Doors,
     engine: &Engine,
     opened: Opened,
     (tracker, sharing, reach): (Tracker, Sharing, Reach),
-) -> Services {
+) -> Result<Services, Failure> {
     let config = &loaded.config;
     let roots = Roots::new(config.client.roots.clone(), loaded.forbidden_paths());
     let Opened { store, torrents: stored, bad, .. } = opened;
@@ -228,14 +251,20 @@ fn load(
     );
     let (authoring, known) = (Authoring::new(roots.clone()), (store.clone(), tracker.clone()));
     let sharing = sharing.start(authoring, torrents.clone(), engine, known, reach);
+    let (judge, changes) = (settings::judge(loaded), changes.clone());
+    let watched = (
+        Stats::new(engine.clone(), tracker.clone(), store.clone()),
+        Settings::new(store.clone(), engine.clone(), tracker.clone(), judge, changes)?,
+        Health::new(engine.clone(), store.clone()),
+    );
     let swarms = (Swarms::new(tracker.clone()), Access::new(store.clone(), tracker));
     let own = (torrents.clone(), swarms, sharing);
-    let services = services::services(config, doors, (engine, &store), &roots, own);
+    let services = services::services(config, doors, (engine, &store), &roots, own, watched);
     tokio::spawn(watching::run(torrents.clone(), engine.events()));
     tokio::spawn(mending::run(torrents.clone(), engine.events()));
     let loader = Loader { engine: engine.clone(), store, roots, torrents };
     tokio::task::spawn_blocking(move || loader.run(stored, &bad));
-    services
+    Ok(services)
 }
 
 /// How many torrents will be shown; removals that a crash interrupted are none.

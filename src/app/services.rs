@@ -25,18 +25,22 @@ use crate::service::attempts::Attempts;
 use crate::service::auth::Auth;
 use crate::service::authoring::Authoring;
 use crate::service::browse::Browse;
+use crate::service::events::Events;
 use crate::service::fetch::Fetch;
 use crate::service::fetch::FetchConfig;
 use crate::service::fetch::PrivateAccess;
 use crate::service::files::Files;
 use crate::service::friends::Friends;
+use crate::service::health::Health;
 use crate::service::kv::Kv;
 use crate::service::lifecycle::Lifecycle;
 use crate::service::paths::Roots;
 use crate::service::presets::Presets;
 use crate::service::sessions::Sessions;
+use crate::service::settings::Settings;
 use crate::service::share_jobs::ShareJobs;
 use crate::service::shares::Shares;
+use crate::service::stats::Stats;
 use crate::service::swarms::Swarms;
 use crate::service::token_file;
 use crate::service::tokens::FirstToken;
@@ -61,6 +65,7 @@ pub(crate) fn services(
         (Swarms, Access),
         (Authoring, Shares, Friends),
     ),
+    (stats, settings, health): (Stats, Settings, Health),
 ) -> Services {
     let fetch = Fetch::new(FetchConfig {
         private: private_access(&config.client.fetch_private),
@@ -70,6 +75,7 @@ pub(crate) fn services(
     });
     let share_jobs = ShareJobs::new(shares.clone());
     let files = Files::new(engine.clone(), torrents.clone(), roots.clone());
+    let events = Events::new(torrents.clone(), swarms.clone());
     let (kv, labels) = (Kv::new(store.clone()), torrents.labels().clone());
     let presets = Presets::new(config_presets::presets(&config.presets));
     let sessions = Sessions::new(engine.clone());
@@ -82,6 +88,10 @@ pub(crate) fn services(
         browse,
         swarms,
         access,
+        events,
+        stats,
+        settings,
+        health,
         kv,
         labels,
         presets,
@@ -105,6 +115,7 @@ pub(crate) fn facts(config: &Config) -> SessionFacts {
         has_dht: config.client.dht,
         has_pex: config.client.pex,
         has_torrust_objects: config.tracker.torrust_peers == TorrustPeers::Objects,
+        has_open_metrics: config.metrics.open,
     }
 }
 

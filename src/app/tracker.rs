@@ -32,8 +32,13 @@ fn peer_timeout_s(interval_s: u32) -> u32 {
 
 /// The tracker with everything that was kept of it.
 pub(crate) async fn load(config: &TrackerConfig, store: &Store) -> Result<Tracker> {
+    Ok(Tracker::new(&self::config(config), &store.swarms().await?, &store.keys().await?))
+}
+
+/// The configuration in the tracker's own form.
+pub(crate) fn config(config: &TrackerConfig) -> crate::tracker::TrackerConfig {
     let limits = &config.limits;
-    let own = crate::tracker::TrackerConfig {
+    crate::tracker::TrackerConfig {
         mode: mode(config.mode),
         interval_s: config.interval_s,
         peer_timeout_s: peer_timeout_s(config.interval_s),
@@ -45,8 +50,7 @@ pub(crate) async fn load(config: &TrackerConfig, store: &Store) -> Result<Tracke
             peers_per_address: limits.peers_per_address,
         },
         external: external(&config.external_ip),
-    };
-    Ok(Tracker::new(&own, &store.swarms().await?, &store.keys().await?))
+    }
 }
 
 fn mode(mode: ConfiguredMode) -> Mode {

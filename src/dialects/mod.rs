@@ -4,7 +4,9 @@
 //! decides anything that another one would decide too.
 
 pub mod announce;
+pub mod health;
 pub mod invite;
+pub mod metrics;
 pub mod native;
 pub mod porla;
 pub mod torrust;
@@ -14,12 +16,14 @@ pub mod udpt;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use crate::dialects::metrics::MetricsAccess;
 use crate::dialects::native::Native;
 use crate::dialects::porla::Porla;
 use crate::dialects::torrust::Torrust;
 use crate::dialects::tribler::Tribler;
 use crate::dialects::udpt::Udpt;
 use crate::http::Call;
+use crate::http::EventStreams;
 use crate::http::Handlers;
 use crate::http::Reply;
 use crate::http::TrackerCall;
@@ -40,18 +44,23 @@ pub struct SessionFacts {
     pub has_pex: bool,
     /// Whether Torrust's older API lists peers as objects, as 2.1 to 2.3 did.
     pub has_torrust_objects: bool,
+    /// Whether `/metrics` answers without a token.
+    pub has_open_metrics: bool,
 }
 
-/// What the server calls for every request, by the role of the listener that it came to.
-pub fn handlers(services: Services, facts: SessionFacts) -> Handlers {
+/// What the server calls for every request, by the role of the listener that it came to. All APIs
+/// share the places of `streams`.
+pub fn handlers(services: Services, facts: SessionFacts, streams: EventStreams) -> Handlers {
     let (swarms, for_tracker) = (services.swarms.clone(), services.swarms.clone());
     let friends = services.friends.clone();
     let dialects = Arc::new(Dialects {
-        native: Native::new(services.clone()),
+        native: Native::new(services.clone(), streams),
         porla: Porla::new(services.clone()),
         torrust: Torrust::new(services.clone(), facts),
         udpt: Udpt::new(services.clone()),
-        tribler: Tribler::new(services, facts),
+        tribler: Tribler::new(services.clone(), facts),
+        services,
+        facts,
         swarms,
     });
     let api = move |call| {
@@ -71,10 +80,16 @@ struct Dialects {
     torrust: Torrust,
     udpt: Udpt,
     tribler: Tribler,
+    services: Services,
+    facts: SessionFacts,
     swarms: Swarms,
 }
 
 impl Dialects {
+    fn metrics_access(&self) -> MetricsAccess {
+        if self.facts.has_open_metrics { MetricsAccess::Open } else { MetricsAccess::Token }
+    }
+
     async fn answer(&self, call: Call) -> Reply {
         let segments: Vec<&str> = call.segments().iter().map(String::as_str).collect();
         match segments.as_slice() {
@@ -87,6 +102,8 @@ impl Dialects {
                 })
             }
             ["v1", ..] => self.native.answer(call).await,
+            ["health"] => health::answer(&self.services.health, &call).await,
+            ["metrics"] => metrics::answer(&self.services, self.metrics_access(), &call).await,
             ["t", ..] => self.udpt.answer(call).await,
             // Before Torrust, which has the same first two words.
             segments if porla::owns(segments) => self.porla.answer(call).await,

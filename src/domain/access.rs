@@ -21,6 +21,9 @@ pub enum Mode {
 }
 
 impl Mode {
+    /// Each of them.
+    pub const ALL: [Self; 4] = [Self::Public, Self::Listed, Self::Private, Self::PrivateListed];
+
     /// Whether a key is needed.
     pub fn needs_key(self) -> bool {
         matches!(self, Self::Private | Self::PrivateListed)
@@ -46,12 +49,9 @@ impl FromStr for Mode {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        [Self::Public, Self::Listed, Self::Private, Self::PrivateListed]
-            .into_iter()
-            .find(|mode| mode.name() == text)
-            .ok_or_else(|| {
-                Error::invalid("a mode is public, listed, private or private_listed".to_owned())
-            })
+        Self::ALL.into_iter().find(|mode| mode.name() == text).ok_or_else(|| {
+            Error::invalid("a mode is public, listed, private or private_listed".to_owned())
+        })
     }
 }
 

@@ -1,4 +1,7 @@
-//! What the tracker has done since the start, under the names that Torrust gave it (section 3).
+//! What is counted: by the tracker, under the names that Torrust gave it (section 3), and by each
+//! session of the engine, under libtorrent's own.
+
+use std::sync::Arc;
 
 use crate::domain::swarm::Refusal;
 
@@ -61,4 +64,42 @@ pub struct TrackerStats {
     pub received_bytes: u64,
     /// Bytes of answers.
     pub sent_bytes: u64,
+}
+
+/// A statistic that every session of the engine keeps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatName {
+    /// libtorrent's name, such as `net.recv_bytes`.
+    pub name: String,
+    /// It only grows; else it goes up and down.
+    pub is_counter: bool,
+}
+
+/// The statistics of one session at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionStats {
+    /// The session's name, such as `default`.
+    pub session: Arc<str>,
+    /// When, in Unix milliseconds.
+    pub at_ms: i64,
+    /// One for each name, in the order of the names.
+    pub values: Vec<i64>,
+}
+
+/// The statistics of every session.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EngineStats {
+    /// What is counted, in libtorrent's order.
+    pub names: Arc<[StatName]>,
+    /// The sessions, in the order of the configuration.
+    pub sessions: Vec<SessionStats>,
+}
+
+impl EngineStats {
+    /// The sum over all sessions of the statistic of this name; 0 when there is none.
+    pub fn sum(&self, name: &str) -> i64 {
+        let place = self.names.iter().position(|known| known.name == name);
+        let value = |session: &SessionStats| session.values.get(place?).copied();
+        self.sessions.iter().filter_map(value).sum()
+    }
 }

@@ -7,6 +7,7 @@ use crate::domain::hash::InfoHashes;
 use crate::domain::hash::TorrentId;
 use crate::domain::metadata::Metadata;
 use crate::domain::remote_tracker::RemoteTracker;
+use crate::domain::torrent_figures::TorrentFigures;
 use crate::domain::torrent_flags::TorrentFlags;
 
 /// What a torrent is doing, pause and error aside.
@@ -118,6 +119,8 @@ pub struct Status {
     /// The number of the error that stopped it, as the system or libtorrent counts; 0 when none is
     /// known.
     pub error_value: i32,
+    /// What else is counted of it.
+    pub figures: TorrentFigures,
 }
 
 /// What a torrent is doing in one word: of several that are true, the one that matters most.

@@ -26,7 +26,6 @@ use crate::domain::hash::TorrentId;
 use crate::domain::peer::Peer;
 use crate::domain::remote_tracker::RemoteTracker;
 use crate::domain::torrent::Failure;
-use crate::domain::torrent::Stage;
 use crate::domain::torrent::Status;
 use crate::domain::torrent::Torrent;
 use crate::engine::board::Board;
@@ -43,6 +42,9 @@ use crate::engine::prepared;
 use crate::engine::prepared::Prepared;
 use crate::engine::prepared::refused;
 use crate::engine::settings::PreparedSession;
+use crate::engine::settings::count_or_any;
+use crate::engine::stats::Stats;
+use crate::engine::trouble::recount;
 use crate::engine::waker::Gate;
 use crate::engine::waker::Judge;
 use crate::engine::waker::Waker;
@@ -61,6 +63,8 @@ pub(crate) struct Slot {
     pub(crate) pex: bool,
     /// As libtorrent counts: -1 = any number.
     pub(crate) connections_per_torrent: i32,
+    /// What it was given beside libtorrent's defaults.
+    pub(crate) settings: Vec<bridge::Setting>,
 }
 
 /// What the engine thread remembers of a torrent beside its row on the board.
@@ -98,6 +102,7 @@ pub(crate) struct Actor {
     /// Saves asked for and not yet handed up.
     pub(crate) saves_under_way: usize,
     pub(crate) update_soon: bool,
+    stats: Stats,
     updated_at: Instant,
     next_token: Token,
     wake_pending: Arc<AtomicBool>,
@@ -131,6 +136,7 @@ impl Actor {
                 session,
                 pex: config.pex,
                 connections_per_torrent: count_or_any(config.connections_per_torrent),
+                settings: config.settings.clone(),
             };
             session.map_err(refused).map(slot)
         };
@@ -147,6 +153,7 @@ impl Actor {
             waiting: HashMap::new(),
             saves_under_way: 0,
             update_soon: false,
+            stats: Stats::default(),
             updated_at: now,
             next_token: 1,
             wake_pending,
@@ -203,9 +210,11 @@ impl Actor {
         for index in 0..self.slots.len() {
             let mut batch = bridge::Batch::default();
             note_failure("drain", self.slots[index].session.pin_mut().drain(&mut batch));
+            self.stats.answered(&self.slots, index, &batch.stats);
             self.apply(batch);
         }
         self.board.announce();
+        self.board.pulse.note();
     }
 
     fn obey(&mut self, message: Message) {
@@ -243,6 +252,8 @@ impl Actor {
             Message::Note { id, note } => self.note(id, note),
             Message::Save { id, reply } => self.save_for(id, reply),
             Message::Peers { id, reply } => drop(reply.send(self.peers(id))),
+            Message::Stats { reply } => self.stats.ask(&mut self.slots, reply),
+            Message::Configure { wish, reply } => drop(reply.send(self.configure(*wish))),
         }
     }
 
@@ -410,11 +421,6 @@ impl Actor {
     }
 }
 
-/// A count for libtorrent, whose word for "any number" is -1; ours is 0. It counts to 2^24.
-fn count_or_any(count: u32) -> i32 {
-    i32::try_from(count).ok().filter(|count| (1..1 << 24).contains(count)).unwrap_or(-1)
-}
-
 pub(crate) fn row_of(prepared: &Prepared, session: Arc<str>) -> Torrent {
     Torrent {
         id: prepared.hashes.id(),
@@ -438,24 +444,6 @@ pub(crate) fn row_of(prepared: &Prepared, session: Arc<str>) -> Torrent {
             ..Status::default()
         },
         revision: 0,
-    }
-}
-
-/// What is wanted changed: says so at once, since a caller that asks right after choosing files must
-/// not read that all is done. libtorrent's own figures follow with the next update.
-pub(crate) fn recount(row: &mut Torrent) {
-    let Some(metadata) = row.metadata.clone() else { return };
-    let wanted = metadata.files.iter().enumerate().filter(|(index, _)| row.wants_file(*index));
-    let (total, done) = wanted.fold((0, 0), |(total, done), (_, file)| {
-        (total + file.size_bytes, done + metadata.verified_bytes(file, &row.pieces))
-    });
-    row.status.wanted_bytes = total;
-    row.status.wanted_done_bytes = done;
-    if done < total && row.is_complete() {
-        row.status.stage = Stage::Downloading;
-        #[expect(clippy::cast_precision_loss, reason = "a share for people")]
-        let share = done as f32 / total as f32;
-        row.status.progress = share;
     }
 }
 

@@ -16,6 +16,7 @@ use crate::domain::hash::AnyHash;
 use crate::domain::hash::Sha256Hash;
 use crate::domain::hash::TorrentId;
 use crate::domain::torrent::Torrent;
+use crate::engine::pulse::Pulse;
 
 /// A number that the engine gave a torrent when it was added; grows, so it orders by age.
 pub(crate) type Token = u64;
@@ -24,6 +25,8 @@ pub(crate) type Token = u64;
 pub(crate) struct Board {
     rows: RwLock<Rows>,
     changed: watch::Sender<u64>,
+    /// Beats as long as the engine thread does its work.
+    pub(crate) pulse: Pulse,
 }
 
 #[derive(Default)]
@@ -36,7 +39,7 @@ struct Rows {
 
 impl Board {
     pub(crate) fn new() -> Self {
-        Self { rows: RwLock::default(), changed: watch::Sender::new(0) }
+        Self { rows: RwLock::default(), changed: watch::Sender::new(0), pulse: Pulse::default() }
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Rows> {

@@ -17,6 +17,7 @@ use crate::domain::remote_tracker::TrackerState;
 use crate::domain::torrent::Failure;
 use crate::domain::torrent::Stage;
 use crate::domain::torrent::Status;
+use crate::domain::torrent_figures::TorrentFigures;
 use crate::domain::torrent_flags::TorrentFlags;
 use crate::domain::tracker_report::AnnounceReport;
 use crate::domain::tracker_report::TrackerEndpoint;
@@ -118,6 +119,34 @@ pub(crate) fn status(from: &bridge::StatusUpdate, limits: (u32, u32)) -> Status 
         active_s: from.active_s,
         flags: TorrentFlags(from.flags),
         error_value: from.error_value,
+        figures: figures(&from.figures),
+    }
+}
+
+fn figures(from: &bridge::TorrentFigures) -> TorrentFigures {
+    TorrentFigures {
+        payload_download: from.payload_download,
+        payload_upload: from.payload_upload,
+        failed_bytes: from.failed_bytes,
+        redundant_bytes: from.redundant_bytes,
+        total_bytes: from.total_bytes,
+        download_rate: from.download_rate,
+        upload_rate: from.upload_rate,
+        progress_ppm: from.progress_ppm,
+        connect_candidates: from.connect_candidates,
+        piece_count: from.piece_count,
+        full_copies: from.full_copies,
+        copies_fraction: from.copies_fraction,
+        block_size: from.block_size,
+        uploads: from.uploads,
+        connections: from.connections,
+        uploads_limit: from.uploads_limit,
+        connections_limit: from.connections_limit,
+        upload_queue: from.upload_queue,
+        download_queue: from.download_queue,
+        seed_rank: from.seed_rank,
+        state: from.state,
+        finished_s: from.finished_s,
     }
 }
 

@@ -164,6 +164,33 @@ pub(crate) mod bridge {
         uploads: i32,
     }
 
+    /// What `torrent_status` counts beside what the program itself needs, for metrics.
+    #[derive(Debug, Clone, Copy, Default)]
+    struct TorrentFigures {
+        payload_download: i64,
+        payload_upload: i64,
+        failed_bytes: i64,
+        redundant_bytes: i64,
+        total_bytes: i64,
+        download_rate: i32,
+        upload_rate: i32,
+        progress_ppm: i32,
+        connect_candidates: i32,
+        piece_count: i32,
+        full_copies: i32,
+        copies_fraction: i32,
+        block_size: i32,
+        uploads: i32,
+        connections: i32,
+        uploads_limit: i32,
+        connections_limit: i32,
+        upload_queue: i32,
+        download_queue: i32,
+        seed_rank: i32,
+        state: i32,
+        finished_s: i64,
+    }
+
     /// `torrent_status` in plain values. Rates are payload bytes/s, times Unix seconds, 0 = never.
     /// `stage` is libtorrent's state number: 1 checking files, 2 downloading metadata,
     /// 3 downloading, 4 finished, 5 seeding, 7 checking resume data.
@@ -204,6 +231,7 @@ pub(crate) mod bridge {
         seeding_s: u64,
         finished_s: u64,
         active_s: u64,
+        figures: TorrentFigures,
         flags: u64,       // libtorrent's torrent flags as they are
         error_value: i32, // of the error's own category; 0 = none
         name: String,

@@ -11,10 +11,12 @@ use crate::domain::error::Result;
 use crate::domain::hash::TorrentId;
 use crate::domain::metadata::Metadata;
 use crate::domain::peer::Peer;
+use crate::domain::stats::EngineStats;
 use crate::domain::torrent::Torrent;
 use crate::engine::board::Token;
 use crate::engine::ffi::bridge;
 use crate::engine::prepared::Prepared;
+use crate::engine::settings::PreparedSession;
 
 /// Where an answer goes; a caller that gave up is ignored.
 pub(crate) type Reply<T = ()> = oneshot::Sender<Result<T>>;
@@ -76,6 +78,10 @@ pub(crate) enum Message {
     Save { id: TorrentId, reply: Reply },
     /// Connected peers.
     Peers { id: TorrentId, reply: Reply<Vec<Peer>> },
+    /// The statistics of every session.
+    Stats { reply: Reply<Arc<EngineStats>> },
+    /// Other settings for a session that runs.
+    Configure { wish: Box<PreparedSession>, reply: Reply },
     /// Saves what is unsaved, leaves the swarms and ends the thread, within `limit`.
     Stop { limit: Duration, reply: Reply },
 }

@@ -15,9 +15,11 @@ pub(crate) mod ffi_details;
 mod fresh;
 mod message;
 mod prepared;
+mod pulse;
 mod saving;
 mod sessions;
 pub mod settings;
+mod stats;
 mod stopping;
 #[cfg(test)]
 mod tests;
@@ -42,6 +44,7 @@ use crate::domain::event::Event;
 use crate::domain::hash::AnyHash;
 use crate::domain::hash::TorrentId;
 use crate::domain::peer::Peer;
+use crate::domain::stats::EngineStats;
 use crate::domain::torrent::Torrent;
 use crate::domain::tracker_report::TrackerReport;
 use crate::engine::actor::Actor;
@@ -64,6 +67,7 @@ pub use crate::engine::prepared::AddOptions;
 pub use crate::engine::prepared::Prepared;
 pub use crate::engine::prepared::Tuning;
 pub use crate::engine::sessions::SessionState;
+use crate::engine::settings::PreparedSession;
 use crate::engine::settings::SettingValue;
 pub use crate::engine::waker::Judge;
 pub use crate::engine::waker::open_to_all;
@@ -100,6 +104,9 @@ pub struct EngineConfig {
     /// Who may connect.
     pub judge: Judge,
 }
+
+/// Settings for a running session, checked.
+pub struct NewSettings(PreparedSession);
 
 /// The handle everybody clones.
 #[derive(Clone)]
@@ -258,6 +265,37 @@ impl Engine {
         }
         let peers = self.ask(|reply| Message::Peers { id, reply }).await?;
         Ok(self.peer_lists.put(id, peers))
+    }
+
+    /// The statistics of every session, at most a second old.
+    ///
+    /// # Errors
+    /// Busy.
+    pub async fn stats(&self) -> Result<Arc<EngineStats>> {
+        self.ask(|reply| Message::Stats { reply }).await
+    }
+
+    /// Checks settings for a session that runs, without applying them.
+    ///
+    /// # Errors
+    /// Invalid, for an unknown or mistyped setting.
+    pub fn prepare_settings(&self, session: &SessionConfig) -> Result<NewSettings> {
+        settings::prepare_one(session, &settings::known()?).map(NewSettings)
+    }
+
+    /// Gives a running session other settings: those that it was started with and that are not
+    /// named any more get libtorrent's default.
+    ///
+    /// # Errors
+    /// Invalid, when libtorrent refuses them; Busy.
+    pub async fn configure(&self, new: NewSettings) -> Result<()> {
+        let wish = Box::new(new.0);
+        self.ask(|reply| Message::Configure { wish, reply }).await
+    }
+
+    /// Whether the thread that owns the sessions still does its work (rule T9).
+    pub fn is_alive(&self) -> bool {
+        self.board.pulse.is_recent()
     }
 
     /// Saves what is unsaved, tells the trackers and ends the sessions, within `limit`.

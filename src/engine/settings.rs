@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::domain::error::Error;
 use crate::domain::error::Result;
 use crate::engine::SessionConfig;
+use crate::engine::actor::Actor;
 use crate::engine::ffi::bridge;
 use crate::engine::ffi::bridge::Setting;
 use crate::engine::ffi::bridge::SettingKind;
@@ -86,11 +87,16 @@ fn own_defaults() -> Vec<(&'static str, SettingValue)> {
 
 /// Checks every session's settings against what libtorrent knows.
 pub(crate) fn prepare(sessions: &[SessionConfig]) -> Result<Vec<PreparedSession>> {
-    let known = bridge::known_settings().map_err(refused)?;
+    let known = known()?;
     sessions.iter().map(|session| prepare_one(session, &known)).collect()
 }
 
-fn prepare_one(session: &SessionConfig, known: &[Setting]) -> Result<PreparedSession> {
+/// Every setting of libtorrent, with its default.
+pub(crate) fn known() -> Result<Vec<Setting>> {
+    bridge::known_settings().map_err(refused)
+}
+
+pub(crate) fn prepare_one(session: &SessionConfig, known: &[Setting]) -> Result<PreparedSession> {
     let mut merged = BTreeMap::new();
     for (name, value) in own_defaults() {
         // Older and newer libtorrents lack some; what is a default of ours may be absent.
@@ -111,7 +117,43 @@ fn prepare_one(session: &SessionConfig, known: &[Setting]) -> Result<PreparedSes
     })
 }
 
+impl Actor {
+    /// Gives a session other settings than it has, those that differ.
+    pub(crate) fn configure(&mut self, wish: PreparedSession) -> Result<()> {
+        let index = self.slot_of(&wish.name);
+        let slot = &mut self.slots[index];
+        let changed = changed(&slot.settings, &wish.settings)?;
+        slot.session.pin_mut().apply_settings(&changed).map_err(refused)?;
+        slot.settings = wish.settings;
+        slot.connections_per_torrent = count_or_any(wish.connections_per_torrent);
+        Ok(())
+    }
+}
+
+/// A count for libtorrent, whose word for "any number" is -1; ours is 0. It counts to 2^24.
+pub(crate) fn count_or_any(count: u32) -> i32 {
+    i32::try_from(count).ok().filter(|count| (1..1 << 24).contains(count)).unwrap_or(-1)
+}
+
+/// Those of `after` that are not so `before`, and libtorrent's default for those that are gone.
+pub(crate) fn changed(before: &[Setting], after: &[Setting]) -> Result<Vec<Setting>> {
+    let is_in = |setting: &Setting, all: &[Setting]| all.iter().any(|one| is_same(one, setting));
+    let mut changed: Vec<_> = after.iter().filter(|one| !is_in(one, before)).cloned().collect();
+    let is_named = |name: &str| after.iter().any(|one| one.name == name);
+    let known = known()?;
+    let gone = before.iter().filter(|one| !is_named(&one.name));
+    changed.extend(gone.filter_map(|gone| known.iter().find(|one| one.name == gone.name)).cloned());
+    Ok(changed)
+}
+
+fn is_same(a: &Setting, b: &Setting) -> bool {
+    a.name == b.name && a.number == b.number && a.text == b.text
+}
+
 fn check(name: &str, value: &SettingValue, known: &[Setting]) -> Result<Setting> {
+    if name == "alert_mask" {
+        return Err(Error::invalid("setting `alert_mask` belongs to the program"));
+    }
     let Some(setting) = known.iter().find(|setting| setting.name == name) else {
         return Err(Error::invalid(unknown(name, known)));
     };
@@ -180,6 +222,27 @@ mod tests {
         assert!(refusal("enable_dht", SettingValue::Int(1)).contains("true or false"));
         assert!(refusal("user_agent", SettingValue::Bool(true)).contains("text"));
         assert!(refusal("aio_threads", SettingValue::Int(1 << 40)).contains("32-bit"));
+    }
+
+    #[test]
+    fn what_changed_is_told_and_what_is_gone_gets_its_default() {
+        let known = bridge::known_settings().unwrap();
+        let with = |number: &[(&str, i64)]| {
+            let setting = |(name, number): &(&str, i64)| {
+                check(name, &SettingValue::Int(*number), &known).unwrap()
+            };
+            number.iter().map(setting).collect::<Vec<_>>()
+        };
+        let before = with(&[("connections_limit", 7), ("upload_rate_limit", 5)]);
+        let after = with(&[("connections_limit", 7), ("download_rate_limit", 9)]);
+        let changed = changed(&before, &after).unwrap();
+        let told: Vec<_> = changed.iter().map(|one| (one.name.as_str(), one.number)).collect();
+        assert_eq!(told, [("download_rate_limit", 9), ("upload_rate_limit", 0)]);
+    }
+
+    #[test]
+    fn the_programs_own_setting_is_refused() {
+        assert!(refusal("alert_mask", SettingValue::Int(1)).contains("belongs to the program"));
     }
 
     #[test]

@@ -12,11 +12,11 @@ use crate::domain::error::Error;
 use crate::domain::error::Result;
 use crate::domain::hash::TorrentId;
 use crate::domain::torrent::Failure;
+use crate::domain::torrent::Stage;
 use crate::domain::torrent::Torrent;
 use crate::engine::actor::Actor;
 use crate::engine::actor::Entry;
 use crate::engine::actor::note_failure;
-use crate::engine::actor::recount;
 use crate::engine::actor::row_of;
 use crate::engine::actor::unknown;
 use crate::engine::alerts::GIVEN_UP;
@@ -213,5 +213,23 @@ fn named(row: &Torrent, alert: &Alert) -> String {
     match inside.map(|file| file.display().to_string()) {
         Ok(file) if !file.is_empty() => format!("{}: `{file}`", alert.text),
         _ => alert.text.clone(),
+    }
+}
+
+/// What is wanted changed: says so at once, since a caller that asks right after choosing files must
+/// not read that all is done. libtorrent's own figures follow with the next update.
+pub(crate) fn recount(row: &mut Torrent) {
+    let Some(metadata) = row.metadata.clone() else { return };
+    let wanted = metadata.files.iter().enumerate().filter(|(index, _)| row.wants_file(*index));
+    let (total, done) = wanted.fold((0, 0), |(total, done), (_, file)| {
+        (total + file.size_bytes, done + metadata.verified_bytes(file, &row.pieces))
+    });
+    row.status.wanted_bytes = total;
+    row.status.wanted_done_bytes = done;
+    if done < total && row.is_complete() {
+        row.status.stage = Stage::Downloading;
+        #[expect(clippy::cast_precision_loss, reason = "a share for people")]
+        let share = done as f32 / total as f32;
+        row.status.progress = share;
     }
 }

@@ -27,6 +27,7 @@ use crate::http::api;
 use crate::http::connections::Place;
 use crate::http::link::Link;
 use crate::http::link::attend;
+use crate::http::reply::IsLive;
 use crate::http::tls::Tls;
 use crate::http::tracker;
 use crate::http::watched::Watched;
@@ -136,7 +137,10 @@ async fn run<I, A, F>(
     let service = service_fn(|request: Request<Incoming>| {
         link.request_began();
         let link = Arc::clone(link);
-        answer(request).map_ok(|response| response.map(|body| WatchedBody { body, link }))
+        answer(request).map_ok(|response| {
+            let is_live = response.extensions().get::<IsLive>().is_some();
+            response.map(|body| WatchedBody { body, link, is_live })
+        })
     });
     let finish = |connection: Pin<&mut http1::Connection<_, _>>| connection.graceful_shutdown();
     attend(server.serve_connection(io, service), Some(finish), link, limits).await;

@@ -28,11 +28,11 @@ use crate::http::HttpLimits;
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// Set once a whole request was answered.
-const SERVED: u64 = 0b100;
-const PHASE: u64 = 0b11;
+const SERVED: u64 = 0b1000;
+const PHASE: u64 = 0b111;
 /// Above it stand the milliseconds since [`START`], or 0 while the phase is younger than the
 /// task's present turn.
-const SINCE_SHIFT: u32 = 3;
+const SINCE_SHIFT: u32 = 4;
 
 /// Bytes of a request are awaited or coming.
 const HEAD: u64 = 0;
@@ -42,6 +42,9 @@ const ANSWERING: u64 = 1;
 const SENDING: u64 = 2;
 /// Nothing of a next request is there.
 const IDLE: u64 = 3;
+/// An event of a live stream was taken, and the next one is not asked for yet: the socket takes
+/// no more (rule W13).
+const PUSHING: u64 = 4;
 
 /// What a connection is told from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -86,8 +89,20 @@ impl Link {
 
     /// The answer's body was taken, or given up.
     pub(crate) fn answer_ended(&self) {
-        if self.phase() == ANSWERING {
+        if matches!(self.phase(), ANSWERING | PUSHING) {
             self.enter(SENDING);
+        }
+    }
+
+    /// An event of a live stream was taken to be sent.
+    pub(crate) fn event_taken(&self) {
+        self.enter(PUSHING);
+    }
+
+    /// The next event of a live stream is waited for: the reader has taken all others.
+    pub(crate) fn event_awaited(&self) {
+        if self.phase() == PUSHING {
+            self.enter(ANSWERING);
         }
     }
 
@@ -95,9 +110,9 @@ impl Link {
     pub(crate) fn patience(&self) -> Option<Patience> {
         let state = self.state.load(Ordering::Relaxed);
         let (since, is_served) = (state >> SINCE_SHIFT, state & SERVED);
-        let is_busy = state & PHASE == ANSWERING || since == 0;
+        let is_busy = matches!(state & PHASE, ANSWERING | PUSHING) || since == 0;
         // `SERVED` moves to the top, so that it counts more than any time.
-        (!is_busy).then_some(Patience(since | (is_served << 61)))
+        (!is_busy).then_some(Patience(since | (is_served << 60)))
     }
 
     /// Tells the connection's task; a stronger wish stays.
@@ -144,6 +159,7 @@ impl Link {
         let allowed_ms = match state & PHASE {
             ANSWERING => return None,
             HEAD => times.head_ms,
+            PUSHING => times.stall_ms,
             _ => times.idle_ms,
         };
         if state >> SINCE_SHIFT == 0 {
@@ -199,12 +215,17 @@ pub(crate) async fn attend<F: Future>(
 struct Times {
     head_ms: u64,
     idle_ms: u64,
+    stall_ms: u64,
 }
 
 impl Times {
     fn new(limits: &HttpLimits) -> Self {
         let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX >> 4);
-        Self { head_ms: ms(limits.head_time), idle_ms: ms(limits.idle_time) }
+        Self {
+            head_ms: ms(limits.head_time),
+            idle_ms: ms(limits.idle_time),
+            stall_ms: ms(limits.stall_time),
+        }
     }
 }
 

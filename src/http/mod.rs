@@ -12,6 +12,7 @@ mod call;
 mod connection;
 mod connections;
 pub mod credentials;
+mod events;
 mod forwarded;
 mod guard;
 mod link;
@@ -34,6 +35,12 @@ use tokio::sync::watch;
 
 pub use crate::http::body::BodyError;
 pub use crate::http::call::Call;
+pub use crate::http::events::Behind;
+pub use crate::http::events::End;
+pub use crate::http::events::EventPlace;
+pub use crate::http::events::EventStreams;
+pub use crate::http::events::Feed;
+pub use crate::http::events::STREAMS_MAX;
 pub use crate::http::forwarded::ForwardedError;
 pub use crate::http::listener::BindError;
 pub use crate::http::listener::Listener;
@@ -95,6 +102,8 @@ pub struct HttpLimits {
     pub request_time: Duration,
     /// How long an idle connection is kept.
     pub idle_time: Duration,
+    /// How long the reader of an event stream may take nothing (rule W13).
+    pub stall_time: Duration,
     /// How long running requests may take once the server stops (rule D16).
     pub stop_time: Duration,
 }
@@ -109,6 +118,7 @@ impl Default for HttpLimits {
             head_time: Duration::from_secs(5),
             request_time: Duration::from_secs(30),
             idle_time: Duration::from_secs(60),
+            stall_time: Duration::from_secs(120),
             stop_time: Duration::from_secs(5),
         }
     }

@@ -17,6 +17,10 @@ use warp::http::header;
 use warp::http::header::HeaderName;
 use warp::reply::Response;
 
+use crate::http::events::EventPlace;
+use crate::http::events::Feed;
+use crate::http::events::Live;
+
 /// One answer.
 pub struct Reply {
     status: u16,
@@ -27,7 +31,12 @@ pub struct Reply {
 enum Body {
     Whole(Bytes),
     Stream(u64, Chunks),
+    Live(Chunks),
 }
+
+/// Marks an answer whose body is a live stream, for the connection that sends it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct IsLive;
 
 impl Reply {
     /// An empty answer.
@@ -76,11 +85,23 @@ impl Reply {
         self
     }
 
+    /// With a live stream of events as body, for as long as the reader stays.
+    #[must_use]
+    pub fn events(mut self, place: EventPlace, feed: Feed) -> Self {
+        self.body = Body::Live(Chunks(Mutex::new(Box::pin(Live::new(place, feed)))));
+        // A reverse proxy that buffers would keep events back.
+        self.header("content-type", "text/event-stream").header("x-accel-buffering", "no")
+    }
+
     /// The same answer to a HEAD request: the length stands, the bytes do not.
     pub(crate) fn without_body(mut self) -> Self {
         let length = match &self.body {
             Body::Whole(bytes) => bytes.len() as u64,
             Body::Stream(length, _) => *length,
+            Body::Live(_) => {
+                self.body = Body::Whole(Bytes::new());
+                return self;
+            }
         };
         self.body = Body::Whole(Bytes::new());
         self.header("content-length", &length.to_string())
@@ -113,6 +134,11 @@ impl Reply {
             Body::Stream(length, chunks) => {
                 self.headers.insert(header::CONTENT_LENGTH, length.into());
                 warp::reply::stream(chunks).into_response()
+            }
+            Body::Live(chunks) => {
+                let mut response = warp::reply::stream(chunks).into_response();
+                response.extensions_mut().insert(IsLive);
+                response
             }
         };
         let fallback = StatusCode::INTERNAL_SERVER_ERROR;

@@ -1,5 +1,7 @@
 //! The server over real sockets, with limits small enough to meet them at once.
 
+mod events;
+
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;

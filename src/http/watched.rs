@@ -27,6 +27,8 @@ pub(crate) struct Watched<S> {
 pub(crate) struct WatchedBody<B> {
     pub(crate) body: B,
     pub(crate) link: Arc<Link>,
+    /// A stream of events, whose reader may not stop reading.
+    pub(crate) is_live: bool,
 }
 
 impl<B> Drop for WatchedBody<B> {
@@ -43,7 +45,13 @@ impl<B: Body<Data = Bytes> + Unpin> Body for WatchedBody<B> {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        match &polled {
+            Poll::Ready(Some(_)) if self.is_live => self.link.event_taken(),
+            Poll::Pending if self.is_live => self.link.event_awaited(),
+            _ => {}
+        }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {

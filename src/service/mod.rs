@@ -9,6 +9,7 @@ pub mod auth;
 pub mod authoring;
 pub mod browse;
 pub mod bulk;
+pub mod events;
 pub mod fetch;
 pub(crate) mod fetch_guard;
 pub mod files;
@@ -16,6 +17,7 @@ pub mod filter;
 pub mod folder;
 pub mod friends;
 pub mod gather;
+pub mod health;
 pub mod history;
 pub mod inspect;
 pub mod keeper;
@@ -36,8 +38,10 @@ pub mod qr;
 pub mod reach;
 pub(crate) mod secret;
 pub mod sessions;
+pub mod settings;
 pub mod share_jobs;
 pub mod shares;
+pub mod stats;
 pub mod stream_plan;
 pub mod swarm_view;
 pub mod swarms;
@@ -53,16 +57,20 @@ use crate::service::access::Access;
 use crate::service::auth::Auth;
 use crate::service::authoring::Authoring;
 use crate::service::browse::Browse;
+use crate::service::events::Events;
 use crate::service::fetch::Fetch;
 use crate::service::files::Files;
 use crate::service::friends::Friends;
+use crate::service::health::Health;
 use crate::service::kv::Kv;
 use crate::service::labels::Labels;
 use crate::service::lifecycle::Lifecycle;
 use crate::service::presets::Presets;
 use crate::service::sessions::Sessions;
+use crate::service::settings::Settings;
 use crate::service::share_jobs::ShareJobs;
 use crate::service::shares::Shares;
+use crate::service::stats::Stats;
 use crate::service::swarms::Swarms;
 use crate::service::tokens::Tokens;
 use crate::service::torrents::Torrents;
@@ -83,6 +91,14 @@ pub struct Services {
     pub swarms: Swarms,
     /// Who may use our own tracker.
     pub access: Access,
+    /// What changes, told to whoever listens.
+    pub events: Events,
+    /// Figures of the whole program.
+    pub stats: Stats,
+    /// The configuration, and changes of it.
+    pub settings: Settings,
+    /// Whether the program does its work.
+    pub health: Health,
     /// Values that API clients keep here.
     pub kv: Kv,
     /// What users write on torrents.

@@ -38,6 +38,7 @@ use crate::domain::access::AccessKey;
 use crate::domain::access::KeyRecord;
 use crate::domain::access::SwarmRecord;
 use crate::domain::error::Error;
+use crate::domain::error::ErrorKind;
 use crate::domain::error::Result;
 use crate::domain::hash::TorrentId;
 use crate::domain::labels::Labels;
@@ -212,6 +213,38 @@ impl Store {
     pub async fn set_setting(&self, key: &str, value: Option<&str>) -> Result<()> {
         let (key, value) = (key.to_owned(), value.map(str::to_owned));
         self.change(0, move |conn| settings::set(conn, &key, value.as_deref())).await
+    }
+
+    /// Sets settings, or forgets those whose value is `None`: all of them or none.
+    ///
+    /// # Errors
+    /// Those of every change.
+    pub async fn set_settings(&self, values: Vec<(String, Option<String>)>) -> Result<()> {
+        let size =
+            values.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, String::len));
+        let size = size.sum();
+        self.change(size, move |conn| {
+            values.iter().try_for_each(|(key, value)| settings::set(conn, key, value.as_deref()))
+        })
+        .await
+    }
+
+    /// All settings, in the order of their keys.
+    ///
+    /// # Errors
+    /// Those of every change.
+    pub async fn settings(&self) -> Result<Vec<(String, String)>> {
+        self.change(0, settings::all).await
+    }
+
+    /// Whether the thread that writes is there and comes to its work within `limit` (rule T9). A
+    /// full disk is no reason to say no.
+    pub async fn is_alive(&self, limit: Duration) -> bool {
+        let looked = timeout(limit, self.change(0, |conn| settings::get(conn, ""))).await;
+        looked.is_ok_and(|looked| match looked {
+            Ok(_) => true,
+            Err(error) => error.kind() == ErrorKind::StorageFull,
+        })
     }
 
     /// The value of a setting; `None` when it was never set.

@@ -23,6 +23,18 @@ pub(super) fn set(conn: &Connection, key: &str, value: Option<&str>) -> Result<(
     Ok(())
 }
 
+/// All settings that are whole, in the order of their keys.
+pub(super) fn all(conn: &Connection) -> Result<Vec<(String, String)>, Failure> {
+    let mut query =
+        conn.prepare_cached("SELECT key, value, version, checksum FROM settings ORDER BY key")?;
+    let mut rows = query.query([])?;
+    let mut whole = Vec::new();
+    while let Some(row) = rows.next()? {
+        whole.extend(read(row).ok().map(|(key, value)| (key.to_owned(), value.to_owned())));
+    }
+    Ok(whole)
+}
+
 /// The value of `key`; `None` when it was never set.
 pub(super) fn get(conn: &Connection, key: &str) -> Result<Option<String>, Failure> {
     let mut query =

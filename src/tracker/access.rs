@@ -6,6 +6,8 @@ use std::net::IpAddr;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::RwLock;
+use std::sync::atomic::AtomicU8;
+use std::sync::atomic::Ordering::Relaxed;
 
 use crate::domain::access::AccessKey;
 use crate::domain::access::KeyRecord;
@@ -26,7 +28,7 @@ const ADDRESSES_MAX: usize = 4096;
 /// Modes and keys.
 #[derive(Debug)]
 pub(crate) struct Access {
-    mode: Mode,
+    mode: AtomicU8,
     keys: RwLock<Keys>,
     failures: Mutex<HashMap<IpAddr, Failures>>,
 }
@@ -103,12 +105,19 @@ impl Access {
     pub(crate) fn new(mode: Mode, keys: &[KeyRecord]) -> Self {
         let mut held = Keys::default();
         keys.iter().for_each(|record| held.put(record));
+        let mode = AtomicU8::new(mode as u8);
         Self { mode, keys: RwLock::new(held), failures: Mutex::default() }
     }
 
     /// The mode of swarms without one of their own.
     pub(crate) fn mode(&self) -> Mode {
-        self.mode
+        let number = self.mode.load(Relaxed);
+        Mode::ALL.into_iter().find(|mode| *mode as u8 == number).unwrap_or_default()
+    }
+
+    /// Another mode for them, from the next packet on.
+    pub(crate) fn set_mode(&self, mode: Mode) {
+        self.mode.store(mode as u8, Relaxed);
     }
 
     /// Whether who shows `key` may announce for a swarm with these marks, and the key's number. The
@@ -120,7 +129,7 @@ impl Access {
         from: IpAddr,
         now: Now,
     ) -> Result<KeyNumber, Refusal> {
-        let mode = marks.mode.unwrap_or(self.mode);
+        let mode = marks.mode.unwrap_or_else(|| self.mode());
         let number = self.number_of(swarm, key, now);
         if mode.needs_key() && number.is_none() {
             return Err(self.refuse_key(from, now));
@@ -139,13 +148,13 @@ impl Access {
         key: Option<&[u8]>,
         now: Now,
     ) -> bool {
-        let mode = marks.mode.unwrap_or(self.mode);
+        let mode = marks.mode.unwrap_or_else(|| self.mode());
         !mode.needs_key() || self.number_of(swarm, key, now).is_some()
     }
 
     /// Whether a swarm with these marks is served at all.
     pub(crate) fn serves(&self, marks: Marks) -> bool {
-        let mode = marks.mode.unwrap_or(self.mode);
+        let mode = marks.mode.unwrap_or_else(|| self.mode());
         !mode.needs_listing() || marks.is_listed || marks.is_own
     }
 

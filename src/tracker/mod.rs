@@ -32,6 +32,7 @@ use std::sync::Mutex;
 use std::sync::OnceLock;
 use std::sync::PoisonError;
 use std::sync::RwLock;
+use std::sync::atomic::AtomicU32;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
@@ -145,8 +146,8 @@ pub struct Tracker {
 struct Inner {
     swarms: Swarms,
     access: Access,
-    interval_s: u32,
-    peer_timeout_s: u32,
+    interval_s: AtomicU32,
+    peer_timeout_s: AtomicU32,
     external: RwLock<External>,
     configured: External,
     counters: Counters,
@@ -173,8 +174,8 @@ impl Tracker {
         let inner = Inner {
             swarms: table,
             access: Access::new(config.mode, keys),
-            interval_s: config.interval_s,
-            peer_timeout_s: config.peer_timeout_s,
+            interval_s: AtomicU32::new(config.interval_s),
+            peer_timeout_s: AtomicU32::new(config.peer_timeout_s),
             external: RwLock::new(config.external),
             configured: config.external,
             counters: Counters::new(),
@@ -231,8 +232,9 @@ impl Tracker {
             self.tell_engine(announce.info_hash, SocketAddr::new(home(asker), announce.port));
         }
         let SwarmCounts { seeders, leechers, completed } = settled.counts;
-        let jitter = random.below((inner.interval_s / JITTER_PARTS) as usize + 1) as u32;
-        Ok(Announced { interval_s: inner.interval_s + jitter, seeders, leechers, completed })
+        let interval_s = self.interval_s();
+        let jitter = random.below((interval_s / JITTER_PARTS) as usize + 1) as u32;
+        Ok(Announced { interval_s: interval_s + jitter, seeders, leechers, completed })
     }
 
     /// The numbers of a swarm; zeros for one that is unknown or not for the asker's eyes.
@@ -247,7 +249,23 @@ impl Tracker {
 
     /// Seconds between announces, without jitter.
     pub fn interval_s(&self) -> u32 {
-        self.inner.interval_s
+        self.inner.interval_s.load(Relaxed)
+    }
+
+    /// Changes mode, interval and ceilings, from the next packet on. Peers of swarms that are no
+    /// longer served are dropped (vector S10). What is beyond a lower ceiling stays; how many
+    /// swarms an address may make and the addresses of the household are as they were.
+    pub fn configure(&self, config: &TrackerConfig) {
+        let inner = &*self.inner;
+        inner.interval_s.store(config.interval_s, Relaxed);
+        inner.peer_timeout_s.store(config.peer_timeout_s, Relaxed);
+        inner.swarms.set_limits(config.limits);
+        if inner.access.mode() != config.mode {
+            inner.access.set_mode(config.mode);
+            for summary in self.list() {
+                inner.swarms.change(&summary.info_hash, |swarm| self.keep(swarm));
+            }
+        }
     }
 
     /// The mode of swarms without one of their own.
@@ -459,7 +477,7 @@ impl Tracker {
     /// Removes silent peers in a part of the table; `SWEEP_STEPS` calls see all of it.
     pub fn sweep(&self, now: Now) {
         let swarms = &self.inner.swarms;
-        let oldest_s = now.clock_s.saturating_sub(self.inner.peer_timeout_s);
+        let oldest_s = now.clock_s.saturating_sub(self.inner.peer_timeout_s.load(Relaxed));
         for _ in 0..swarms.shards().div_ceil(SWEEP_STEPS) {
             let shard = self.inner.next_shard.fetch_add(1, Relaxed) % swarms.shards();
             swarms.sweep(shard, oldest_s);

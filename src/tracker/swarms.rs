@@ -10,6 +10,7 @@ use std::hash::RandomState;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
+use std::sync::RwLock;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -64,7 +65,7 @@ pub(crate) struct Swarms {
     hasher: RandomState,
     /// Keys the hashes of endpoints.
     secret: u64,
-    limits: Limits,
+    limits: RwLock<Limits>,
     swarms: AtomicUsize,
     peers: AtomicUsize,
     /// How many swarms each household made, while there is a ceiling for it.
@@ -122,11 +123,23 @@ impl Swarms {
             shards: (0..SHARDS).map(|_| Shard::default()).collect(),
             hasher: RandomState::new(),
             secret: random.bits(),
-            limits,
+            limits: RwLock::new(limits),
             swarms: AtomicUsize::new(0),
             peers: AtomicUsize::new(0),
             makers: DashMap::new(),
         }
+    }
+
+    /// Other ceilings, from now on; that of the swarms an address may make stays, since it is
+    /// counted from the start or not at all.
+    pub(crate) fn set_limits(&self, limits: Limits) {
+        let mut present = self.limits.write().unwrap_or_else(PoisonError::into_inner);
+        let swarms_per_address = present.swarms_per_address;
+        *present = Limits { swarms_per_address, ..limits };
+    }
+
+    fn limits(&self) -> Limits {
+        *self.limits.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The shard of an info-hash, locked.
@@ -247,9 +260,10 @@ impl Swarms {
 
     /// Whether one more swarm may be made, and by whom it counts as made.
     fn admit_swarm(&self, place: Place) -> Result<Option<u64>, Refusal> {
+        let limits = self.limits();
         let is_past = |limit: usize, count: usize| limit > 0 && count >= limit;
-        if is_past(self.limits.swarms, self.swarms.load(Relaxed))
-            || is_past(self.limits.peers, self.peers.load(Relaxed))
+        if is_past(limits.swarms, self.swarms.load(Relaxed))
+            || is_past(limits.peers, self.peers.load(Relaxed))
         {
             return Err(Refusal::Full);
         }
@@ -257,7 +271,7 @@ impl Swarms {
             Place::V4(key) => (key.household(), key.scope()),
             Place::V6(key) => (key.household(), key.scope()),
         };
-        let limit = self.limits.swarms_per_address;
+        let limit = limits.swarms_per_address;
         let maker = (limit > 0 && scope != Scope::Loopback).then_some(household);
         if let Some(maker) = maker {
             let mut made = self.makers.entry(maker).or_default();
@@ -276,7 +290,7 @@ impl Swarms {
         key: &E,
         others: usize,
     ) -> Result<(), Refusal> {
-        let Limits { peers: in_all, peers_per_swarm, peers_per_address, .. } = self.limits;
+        let Limits { peers: in_all, peers_per_swarm, peers_per_address, .. } = self.limits();
         let is_past = |limit: usize, count: usize| limit > 0 && count >= limit;
         let is_crowded = peers_per_address > 0
             && key.scope() != Scope::Loopback

@@ -71,6 +71,16 @@ impl Incoming {
         Ok(bytes)
     }
 
+    /// The next chunk of a chunked body; `None` at its end.
+    pub(crate) fn next_chunk(&mut self) -> io::Result<Option<Vec<u8>>> {
+        let size = u64::from_str_radix(read_line(&mut self.reader)?.trim(), 16);
+        let size = size.map_err(io::Error::other)?;
+        let mut bytes = Vec::new();
+        (&mut self.reader).take(size).read_to_end(&mut bytes)?;
+        read_line(&mut self.reader)?;
+        Ok((size > 0).then_some(bytes))
+    }
+
     /// What is left of a body of known length of which `taken` bytes were read.
     #[track_caller]
     pub(crate) fn finish_after(mut self, taken: usize) -> Vec<u8> {

@@ -8,6 +8,7 @@ pub(crate) mod api;
 pub(crate) mod app;
 pub(crate) mod aria2;
 pub(crate) mod bencode;
+pub(crate) mod events;
 pub(crate) mod golden;
 pub(crate) mod http;
 pub(crate) mod machine;

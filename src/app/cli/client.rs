@@ -2,6 +2,8 @@
 //! removing Tribler's, 8.x), and turns what goes wrong into a sentence and an exit code.
 
 use std::fmt::Display;
+use std::io::BufRead;
+use std::io::BufReader;
 use std::io::Write;
 use std::net::IpAddr;
 use std::path::Path;
@@ -118,6 +120,24 @@ impl Client {
     /// The answer to `DELETE` of a path below `/v1`.
     pub(super) fn delete(&self, path: &[&str]) -> Result<Vec<u8>, Failure> {
         self.read(self.prepare(self.agent.delete(self.below(path))).call())
+    }
+
+    /// The answer to `PATCH` of JSON to a path below `/v1`.
+    pub(super) fn patch(&self, path: &[&str], body: &[u8]) -> Result<Vec<u8>, Failure> {
+        let request = self.prepare(self.agent.patch(self.below(path)));
+        self.read(request.content_type("application/json").send(body))
+    }
+
+    /// The answer to `GET` of a path below `/v1` that goes on until somebody ends it.
+    pub(super) fn follow(&self, path: &[&str]) -> Result<impl BufRead + use<>, Failure> {
+        let request = self.prepare(self.agent.get(self.below(path)));
+        let answer = request.config().timeout_global(None).build().call();
+        match answer {
+            Ok(answer) if answer.status().as_u16() == 200 => {
+                Ok(BufReader::new(answer.into_body().into_reader()))
+            }
+            refused => Err(self.read(refused).err().unwrap_or_else(|| self.strange())),
+        }
     }
 
     /// An answer in a form for us.

@@ -5,6 +5,7 @@ mod add;
 mod client;
 mod completions;
 mod config;
+mod events;
 mod key;
 mod ls;
 mod native_wire;
@@ -13,7 +14,9 @@ mod pinned;
 mod progress;
 mod rm;
 mod serve;
+mod settings;
 mod sharing;
+mod stats;
 mod swarm;
 mod table;
 mod token;
@@ -122,6 +125,12 @@ enum Command {
     Whitelist(whitelist::WhitelistAction),
     /// Make, list and revoke the tokens of the running server
     Token(token::TokenArgs),
+    /// Show figures of the running server
+    Stats(With<NoArgs>),
+    /// Print what changes in the running server, as it changes
+    Events(With<events::EventsArgs>),
+    /// List and change the running server's settings
+    Settings(With<settings::SettingsArgs>),
     /// Print the completions of a shell
     Completions(completions::CompletionsArgs),
 }
@@ -187,7 +196,9 @@ impl Command {
     fn flags(&self) -> Option<&Flags> {
         match self {
             Self::Serve(with) => Some(&with.flags),
-            Self::Config(with) => Some(&with.flags),
+            Self::Config(with) | Self::Stats(with) => Some(&with.flags),
+            Self::Events(with) => Some(&with.flags),
+            Self::Settings(with) => Some(&with.flags),
             Self::Ls(with) => Some(&with.flags),
             Self::Peers(with) => Some(&with.flags),
             Self::Swarm(with) => Some(&with.flags),
@@ -269,6 +280,9 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Shares(_) => share::list(&context, &mut out)?,
         Command::Unshare(with) => share::end(&with.args, &context, &mut out)?,
         Command::Friend(args) => friend::run(&args, &context, &mut out)?,
+        Command::Stats(_) => stats::run(&context, &mut out)?,
+        Command::Events(with) => events::run(&with.args, &context, &mut out)?,
+        Command::Settings(with) => settings::run(&with.args, &context, &mut out)?,
         Command::Completions(args) => completions::run(&args, &mut out)?,
     }
     out.flush()?;

@@ -1,11 +1,14 @@
 //! The JSON that the command line reads from the API at `/v1`.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::json;
 
 use crate::app::cli::wire::pretty;
+use crate::app::logging;
 
 /// A page of torrents.
 #[derive(Debug, Deserialize)]
@@ -141,6 +144,107 @@ pub(super) struct TokenWish<'a> {
     pub(super) name: &'a str,
     pub(super) scopes: Vec<&'a str>,
     pub(super) valid_s: Option<u64>,
+}
+
+/// Figures of the server.
+#[derive(Debug, Deserialize)]
+pub(super) struct StatsLines {
+    pub(super) version: String,
+    pub(super) process: ProcessLine,
+    pub(super) client: ClientLine,
+    pub(super) tracker: TrackerLine,
+}
+
+/// Those of the process.
+#[derive(Debug, Deserialize)]
+pub(super) struct ProcessLine {
+    pub(super) uptime: u64,
+    pub(super) cpu: f64,
+    pub(super) resident: Option<u64>,
+}
+
+/// Those of the torrents.
+#[derive(Debug, Deserialize)]
+pub(super) struct ClientLine {
+    pub(super) torrents: u64,
+    pub(super) downloading: u64,
+    pub(super) seeding: u64,
+    pub(super) checking: u64,
+    pub(super) stopped: u64,
+    pub(super) failed: u64,
+    pub(super) download_rate: u64,
+    pub(super) upload_rate: u64,
+    pub(super) downloaded: u64,
+    pub(super) uploaded: u64,
+}
+
+/// Those of the tracker.
+#[derive(Debug, Deserialize)]
+pub(super) struct TrackerLine {
+    pub(super) swarms: u64,
+    pub(super) seeders: u64,
+    pub(super) leechers: u64,
+    pub(super) completed: u64,
+    pub(super) requests: BTreeMap<String, TransportLine>,
+    pub(super) refused: BTreeMap<String, u64>,
+    pub(super) malformed: u64,
+}
+
+/// Those of one protocol and family.
+#[derive(Debug, Deserialize)]
+pub(super) struct TransportLine {
+    pub(super) connections: u64,
+    pub(super) announces: u64,
+    pub(super) scrapes: u64,
+}
+
+/// Settings.
+#[derive(Debug, Deserialize)]
+pub(super) struct SettingLines {
+    pub(super) settings: Vec<SettingLine>,
+}
+
+/// One setting.
+#[derive(Debug, Deserialize)]
+pub(super) struct SettingLine {
+    pub(super) key: String,
+    value: Value,
+    pub(super) source_detail: String,
+    pub(super) can_change: bool,
+}
+
+impl SettingLine {
+    /// Whether it holds a text now.
+    pub(super) fn is_text(&self) -> bool {
+        self.value.is_string()
+    }
+
+    /// Its value for people.
+    pub(super) fn value_text(&self) -> String {
+        match &self.value {
+            Value::Null => "-".to_owned(),
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        }
+    }
+}
+
+/// The body that changes settings: key, value as typed, and whether it is a text for sure.
+pub(super) fn settings_body(changes: &[(&str, &str, bool)]) -> Vec<u8> {
+    let value = |text: &str, is_text: bool| match serde_json::from_str::<Value>(text) {
+        Ok(value @ (Value::Bool(_) | Value::Number(_))) if !is_text => value,
+        _ => Value::from(text),
+    };
+    let pair =
+        |(key, text, is_text): &(&str, &str, bool)| ((*key).to_owned(), value(text, *is_text));
+    Value::Object(changes.iter().map(pair).collect()).to_string().into_bytes()
+}
+
+/// One event as a line; `None` when its data is no JSON.
+pub(super) fn event_json(name: &str, id: &str, data: &str) -> Option<String> {
+    let data: Value = serde_json::from_str(data).ok()?;
+    let line = json!({ "event": name, "id": id, "data": data }).to_string();
+    Some(logging::escape_json(&line).into_owned())
 }
 
 /// What an answer can be read into.

@@ -9,6 +9,8 @@ mod access;
 mod access_wire;
 mod auth;
 mod docs;
+mod events;
+mod events_wire;
 mod friends;
 mod friends_wire;
 mod listing;
@@ -17,8 +19,12 @@ mod parts;
 mod parts_wire;
 mod problem;
 mod request;
+mod settings;
+mod settings_wire;
 mod shares;
 mod shares_wire;
+mod stats;
+mod stats_wire;
 mod swarms;
 mod swarms_wire;
 mod tokens;
@@ -38,6 +44,7 @@ use crate::dialects::native::problem::Problem;
 use crate::dialects::native::request::Request;
 use crate::domain::token::Scope;
 use crate::http::Call;
+use crate::http::EventStreams;
 use crate::http::Reply;
 use crate::service::Services;
 
@@ -73,20 +80,24 @@ const GROUPS: &[Group] = &[
     tokens::GROUP,
     shares::GROUP,
     friends::GROUP,
+    events::GROUP,
+    stats::GROUP,
+    settings::GROUP,
     docs::GROUP,
 ];
 
 /// The dialect over the services.
 pub struct Native {
     services: Services,
+    streams: EventStreams,
     documents: OnceLock<Documents>,
     rows: Rows,
 }
 
 impl Native {
-    /// Over `services`.
-    pub fn new(services: Services) -> Self {
-        Self { services, documents: OnceLock::new(), rows: Rows::default() }
+    /// Over `services`; event streams take their places from `streams`.
+    pub fn new(services: Services, streams: EventStreams) -> Self {
+        Self { services, streams, documents: OnceLock::new(), rows: Rows::default() }
     }
 
     /// Answers a call below `/v1`.

@@ -1,0 +1,563 @@
+//! What changes, told to everybody who listens: a snapshot, then changes, of our torrents and of
+//! the tracker's swarms.
+//!
+//! A change is found once, however many read: at most once a second, and at once when a torrent's
+//! state changes. All readers share one bounded row of past changes; each of them only holds its
+//! place in it, so a slow one costs nothing and is told when it has fallen out. A reader that
+//! comes back goes on where it left off, as long as that is still there. While nobody listens
+//! nothing is done.
+
+use std::collections::BTreeMap;
+use std::collections::HashSet;
+use std::collections::VecDeque;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio::time::sleep_until;
+
+use crate::domain::error::Error;
+use crate::domain::event::Event;
+use crate::domain::hash::TorrentId;
+use crate::domain::swarm::SwarmSummary;
+use crate::domain::swarm::SwarmTotals;
+use crate::domain::torrent::Torrent;
+use crate::service::swarms::Swarms;
+use crate::service::torrents::Torrents;
+use crate::service::upkeep::told;
+
+/// How often changes are looked for.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Between two changes of state that are told at once; those in between are told together.
+const AT_ONCE_GAP: Duration = Duration::from_millis(100);
+/// How long changes are still noted after the last reader went, for one that comes back.
+const KEPT_FOR: Duration = Duration::from_secs(60);
+/// Past changes that are kept: ten minutes of them, in a quiet household.
+const PAST_MAX: usize = 600;
+/// What past changes weigh together: a swarm 1, about 120 bytes, and a torrent 5.
+const PAST_WEIGHT_MAX: usize = 65_536;
+/// Changes that stay whatever they weigh, so that a reader has some seconds.
+const PAST_MIN: usize = 4;
+/// Swarms up to which each is told; past it only those of our own torrents, since looking at all
+/// of a large tracker every second would cost more than its announces.
+const SWARMS_MAX: u64 = 10_000;
+
+/// The handle; cheap to clone.
+#[derive(Clone)]
+pub struct Events {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    torrents: Torrents,
+    swarms: Swarms,
+    /// Names this run of the program: numbers of an earlier one mean nothing.
+    run: u32,
+    state: Mutex<State>,
+    latest: watch::Sender<u64>,
+    readers: watch::Sender<usize>,
+}
+
+/// What readers were told last, and how it came to that.
+#[derive(Default)]
+struct State {
+    number: u64,
+    /// False while nobody listens: the rest is empty then.
+    is_kept: bool,
+    torrents: BTreeMap<TorrentId, Arc<Torrent>>,
+    swarms: BTreeMap<TorrentId, SwarmSummary>,
+    overview: Overview,
+    past: VecDeque<Arc<Change>>,
+    past_weight: usize,
+}
+
+/// The place of a change in the row of all changes; what `Last-Event-ID` holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EventId {
+    run: u32,
+    number: u64,
+}
+
+/// Everything in one glance.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Overview {
+    /// Our torrents.
+    pub torrents: u64,
+    /// Bytes/s received, payload of all torrents.
+    pub download_rate: u64,
+    /// Bytes/s sent, payload of all torrents.
+    pub upload_rate: u64,
+    /// Sums over all swarms of the tracker.
+    pub swarms: SwarmTotals,
+    /// There are so many swarms that only those of our own torrents are told.
+    pub only_own_swarms: bool,
+}
+
+/// A value that came, changed or went.
+#[derive(Clone, Debug)]
+pub struct Changed<T> {
+    /// As it was told last; `None` when it is new.
+    pub before: Option<T>,
+    /// As it is; `None` when it is gone.
+    pub after: Option<T>,
+}
+
+/// What changed since the change before.
+pub struct Change {
+    /// Its place.
+    pub id: EventId,
+    /// Our torrents, in the order of their ids.
+    pub torrents: Vec<(TorrentId, Changed<Arc<Torrent>>)>,
+    /// Swarms, in the order of their info-hashes.
+    pub swarms: Vec<(TorrentId, Changed<SwarmSummary>)>,
+    /// The glance before and after.
+    pub overview: (Overview, Overview),
+    words: Mutex<Vec<(&'static str, Bytes)>>,
+}
+
+/// Everything as it is; the changes after `id` lead on from it.
+pub struct Snapshot {
+    /// The place of the last change in it.
+    pub id: EventId,
+    /// Our torrents, in the order of their ids.
+    pub torrents: Vec<Arc<Torrent>>,
+    /// Swarms, in the order of their info-hashes.
+    pub swarms: Vec<SwarmSummary>,
+    /// The glance.
+    pub overview: Overview,
+}
+
+/// A reader fell so far behind that changes are lost to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooSlow;
+
+/// One reader's place.
+pub struct Reader {
+    events: Events,
+    next: u64,
+    latest: watch::Receiver<u64>,
+}
+
+/// Which changes are looked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Look {
+    AtAll,
+    /// At torrents that came, went, or do something else now.
+    AtStates,
+}
+
+impl Events {
+    /// Over the services that know; [`run`] has to run beside it.
+    pub fn new(torrents: Torrents, swarms: Swarms) -> Self {
+        let mut run = [0; 4];
+        // Should the system have no random numbers, the numbers of runs are merely all the same.
+        let _ = getrandom::fill(&mut run);
+        let (latest, readers) = (watch::Sender::new(0), watch::Sender::new(0));
+        let (run, state) = (u32::from_le_bytes(run), Mutex::default());
+        Self { inner: Arc::new(Inner { torrents, swarms, run, state, latest, readers }) }
+    }
+
+    /// A reader of all changes from now on, with everything as it is; or of those after `last`
+    /// and no snapshot, if they are all still there.
+    pub fn subscribe(&self, last: Option<EventId>) -> (Option<Snapshot>, Reader) {
+        self.inner.readers.send_modify(|count| *count += 1);
+        let latest = self.inner.latest.subscribe();
+        let mut state = self.state();
+        if !state.is_kept {
+            // Numbers of the time when somebody listened last must not fit any more.
+            state.number += 1;
+            state.is_kept = true;
+            self.look(&mut state, Look::AtAll);
+            state.forget_past();
+        }
+        let resumed = last.filter(|last| last.run == self.inner.run && state.leads_on(last.number));
+        let number = resumed.map_or(state.number, |last| last.number);
+        let snapshot = resumed.is_none().then(|| self.snapshot(&state));
+        drop(state);
+        (snapshot, Reader { events: self.clone(), next: number + 1, latest })
+    }
+
+    fn snapshot(&self, state: &State) -> Snapshot {
+        Snapshot {
+            id: self.id(state.number),
+            torrents: state.torrents.values().cloned().collect(),
+            swarms: state.swarms.values().copied().collect(),
+            overview: state.overview,
+        }
+    }
+
+    fn id(&self, number: u64) -> EventId {
+        EventId { run: self.inner.run, number }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps nothing, unless somebody came meanwhile.
+    fn rest(&self) {
+        let mut state = self.state();
+        if *self.inner.readers.borrow() == 0 {
+            state.clear();
+        }
+    }
+
+    /// Finds what changed and tells it.
+    fn tell(&self, look: Look) {
+        let mut state = self.state();
+        self.look(&mut state, look);
+        let number = state.number;
+        drop(state);
+        self.inner.latest.send_if_modified(|seen| std::mem::replace(seen, number) != number);
+    }
+
+    fn look(&self, state: &mut State, look: Look) {
+        let torrents = torrents_changed(&self.inner.torrents.list(), &mut state.torrents, look);
+        let before = state.overview;
+        let mut swarms = Vec::new();
+        if look == Look::AtAll {
+            let (present, only_own_swarms) = self.swarms();
+            swarms = swarms_changed(present, &mut state.swarms);
+            state.overview = self.overview(&state.torrents, only_own_swarms);
+        }
+        let overview = (before, state.overview);
+        if torrents.is_empty() && swarms.is_empty() && overview.0 == overview.1 {
+            return;
+        }
+        state.number += 1;
+        let (id, words) = (self.id(state.number), Mutex::default());
+        state.keep(Change { id, torrents, swarms, overview, words });
+    }
+
+    fn swarms(&self) -> (Vec<SwarmSummary>, bool) {
+        if self.inner.swarms.totals().swarms <= SWARMS_MAX {
+            return (self.inner.swarms.list(), false);
+        }
+        let hashes = self.inner.torrents.list().into_iter().flat_map(|torrent| {
+            let v2 = torrent.hashes.v2().map(|hash| hash.truncated());
+            [Some(torrent.id), v2].into_iter().flatten()
+        });
+        let mut own: Vec<_> = hashes.filter_map(|hash| self.inner.swarms.get(&hash)).collect();
+        own.sort_unstable_by_key(|summary| summary.info_hash);
+        own.dedup_by_key(|summary| summary.info_hash);
+        (own, true)
+    }
+
+    fn overview(
+        &self,
+        torrents: &BTreeMap<TorrentId, Arc<Torrent>>,
+        only_own_swarms: bool,
+    ) -> Overview {
+        let sum = |rate: fn(&Torrent) -> u32| torrents.values().map(|t| u64::from(rate(t))).sum();
+        Overview {
+            torrents: torrents.len() as u64,
+            download_rate: sum(|torrent| torrent.status.download_rate),
+            upload_rate: sum(|torrent| torrent.status.upload_rate),
+            swarms: self.inner.swarms.totals(),
+            only_own_swarms,
+        }
+    }
+}
+
+impl State {
+    /// Whether every change after `number` is still there.
+    fn leads_on(&self, number: u64) -> bool {
+        let oldest = self.past.front().map_or(self.number + 1, |change| change.id.number);
+        (oldest..=self.number + 1).contains(&(number.saturating_add(1)))
+    }
+
+    fn keep(&mut self, change: Change) {
+        self.past_weight += change.weight();
+        self.past.push_back(Arc::new(change));
+        while self.past.len() > PAST_MIN
+            && (self.past.len() > PAST_MAX || self.past_weight > PAST_WEIGHT_MAX)
+        {
+            let gone = self.past.pop_front();
+            self.past_weight -= gone.map_or(0, |gone| gone.weight());
+        }
+    }
+
+    fn forget_past(&mut self) {
+        self.past = VecDeque::new();
+        self.past_weight = 0;
+    }
+
+    /// Nobody listens: nothing is kept but the number.
+    fn clear(&mut self) {
+        *self = Self { number: self.number, ..Self::default() };
+    }
+}
+
+impl Change {
+    fn weight(&self) -> usize {
+        5 * self.torrents.len() + self.swarms.len()
+    }
+
+    /// What one API makes of it: made once, however many read it.
+    pub fn words(&self, api: &'static str, make: impl FnOnce(&Self) -> Vec<u8>) -> Bytes {
+        let mut words = self.words.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, text)) = words.iter().find(|(of, _)| *of == api) {
+            return text.clone();
+        }
+        let text = Bytes::from(make(self));
+        words.push((api, text.clone()));
+        text
+    }
+}
+
+impl Reader {
+    /// The next change, as soon as there is one.
+    ///
+    /// # Errors
+    /// [`TooSlow`], when it is gone already.
+    pub async fn next(&mut self) -> Result<Arc<Change>, TooSlow> {
+        // The hub lives as long as this reader's handle to it.
+        let _ = self.latest.wait_for(|latest| *latest >= self.next).await;
+        let state = self.events.state();
+        let oldest = state.past.front().map_or(u64::MAX, |change| change.id.number);
+        let place = self.next.checked_sub(oldest).ok_or(TooSlow)?;
+        let found = usize::try_from(place).ok().and_then(|place| state.past.get(place));
+        let change = found.cloned().ok_or(TooSlow)?;
+        self.next += 1;
+        Ok(change)
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.events.inner.readers.send_modify(|count| *count -= 1);
+    }
+}
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:08x}-{}", self.run, self.number)
+    }
+}
+
+impl FromStr for EventId {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let parts = text.split_once('-').and_then(|(run, number)| {
+            Some(Self { run: u32::from_str_radix(run, 16).ok()?, number: number.parse().ok()? })
+        });
+        parts.ok_or_else(|| Error::invalid("no id of an event of ours"))
+    }
+}
+
+/// Looks for changes while somebody listens, until `stop` turns true.
+pub async fn run(events: Events, mut stop: watch::Receiver<bool>) {
+    let mut readers = events.inner.readers.subscribe();
+    loop {
+        tokio::select! {
+            () = told(&mut stop) => return,
+            _ = readers.wait_for(|count| *count > 0) => {}
+        }
+        tokio::select! {
+            () = told(&mut stop) => return,
+            () = watch_until_left(&events) => events.rest(),
+        }
+    }
+}
+
+/// Ends when nobody has listened for a while. Holds no reader's place itself.
+async fn watch_until_left(events: &Events) {
+    let mut happened = events.inner.torrents.events();
+    let mut told_at = Instant::now();
+    let mut look_at = told_at + LOOK_EVERY;
+    let mut at_once_at = None;
+    let mut left_at = None;
+    loop {
+        let is_left = *events.inner.readers.borrow() == 0;
+        left_at = is_left.then(|| left_at.unwrap_or_else(Instant::now));
+        if left_at.is_some_and(|at| at.elapsed() > KEPT_FOR) {
+            return;
+        }
+        tokio::select! {
+            () = sleep_until(look_at) => {
+                look_at = Instant::now() + LOOK_EVERY;
+                (told_at, at_once_at) = (Instant::now(), None);
+                events.tell(Look::AtAll);
+            }
+            () = sleep_until(at_once_at.unwrap_or(look_at)), if at_once_at.is_some() => {
+                (told_at, at_once_at) = (Instant::now(), None);
+                events.tell(Look::AtStates);
+            }
+            event = happened.recv(), if at_once_at.is_none() => match event {
+                Ok(event) if is_of_state(&event) => at_once_at = Some(told_at + AT_ONCE_GAP),
+                Ok(_) => {}
+                Err(RecvError::Lagged(_)) => at_once_at = Some(told_at + AT_ONCE_GAP),
+                // The engine has stopped.
+                Err(RecvError::Closed) => std::future::pending().await,
+            },
+        }
+    }
+}
+
+fn is_of_state(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::Added(_)
+            | Event::Removed(_)
+            | Event::MetadataReceived(_)
+            | Event::Finished(_)
+            | Event::StateChanged(_)
+    )
+}
+
+/// Brings `known` up to date and tells what that changed.
+fn torrents_changed(
+    present: &[Arc<Torrent>],
+    known: &mut BTreeMap<TorrentId, Arc<Torrent>>,
+    look: Look,
+) -> Vec<(TorrentId, Changed<Arc<Torrent>>)> {
+    let mut changed = Vec::new();
+    for torrent in present {
+        let before = known.get(&torrent.id);
+        let is_to_tell = before.is_none_or(|before| match look {
+            Look::AtAll => !is_same(before, torrent),
+            Look::AtStates => state_of(before) != state_of(torrent),
+        });
+        if is_to_tell {
+            let before = known.insert(torrent.id, Arc::clone(torrent));
+            changed.push((torrent.id, Changed { before, after: Some(Arc::clone(torrent)) }));
+        }
+    }
+    if known.len() > present.len() {
+        let there: HashSet<TorrentId> = present.iter().map(|t| t.id).collect();
+        let gone: Vec<TorrentId> =
+            known.keys().filter(|id| !there.contains(*id)).copied().collect();
+        for id in gone {
+            changed.push((id, Changed { before: known.remove(&id), after: None }));
+        }
+    }
+    changed.sort_unstable_by_key(|(id, _)| *id);
+    changed
+}
+
+/// Whether nothing differs that any API shows in a list; pieces and connections are not of it.
+fn is_same(before: &Arc<Torrent>, after: &Arc<Torrent>) -> bool {
+    Arc::ptr_eq(before, after)
+        || before.revision == after.revision
+        || (before.status == after.status
+            && before.name == after.name
+            && before.save_path == after.save_path
+            && before.metadata.is_some() == after.metadata.is_some()
+            && before.file_priorities == after.file_priorities
+            && Arc::ptr_eq(&before.trackers, &after.trackers))
+}
+
+/// What is told at once when it changes.
+fn state_of(torrent: &Torrent) -> impl PartialEq + '_ {
+    let status = &torrent.status;
+    let has_metadata = torrent.metadata.is_some();
+    (status.stage, status.is_paused, status.is_moving, status.error.as_str(), has_metadata)
+}
+
+/// Brings `known` up to date and tells what that changed; `present` is in the order of the hashes.
+fn swarms_changed(
+    present: Vec<SwarmSummary>,
+    known: &mut BTreeMap<TorrentId, SwarmSummary>,
+) -> Vec<(TorrentId, Changed<SwarmSummary>)> {
+    let mut gone = std::mem::take(known);
+    let mut changed = Vec::new();
+    for after in present {
+        let hash = after.info_hash;
+        let before = gone.remove(&hash);
+        if before != Some(after) {
+            changed.push((hash, Changed { before, after: Some(after) }));
+        }
+        known.insert(hash, after);
+    }
+    changed.extend(
+        gone.into_iter().map(|(h, before)| (h, Changed { before: Some(before), after: None })),
+    );
+    changed.sort_unstable_by_key(|(hash, _)| *hash);
+    changed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::swarm::SwarmCounts;
+
+    fn change(number: u64, swarms: usize) -> Change {
+        let hash = TorrentId([1; 20]);
+        let swarms = vec![(hash, Changed { before: None, after: None }); swarms];
+        let (id, overview) = (EventId { run: 1, number }, Default::default());
+        Change { id, torrents: Vec::new(), swarms, overview, words: Mutex::default() }
+    }
+
+    /// Rule W13: what waits for readers is bounded, whatever it is.
+    #[test]
+    fn w13_the_past_is_bounded_by_changes_and_by_weight() {
+        let mut state = State::default();
+        for number in 1..=2000 {
+            state.keep(change(number, 1));
+            state.number = number;
+        }
+        assert_eq!((state.past.len(), state.past_weight), (PAST_MAX, PAST_MAX));
+        for number in 2001..=2010 {
+            state.keep(change(number, PAST_WEIGHT_MAX / 8));
+            state.number = number;
+        }
+        assert_eq!((state.past.len(), state.past_weight), (8, PAST_WEIGHT_MAX));
+        assert!(!state.leads_on(2001) && state.leads_on(2002) && state.leads_on(2010));
+        assert!(!state.leads_on(2011) && !state.leads_on(u64::MAX));
+        state.keep(change(2011, PAST_WEIGHT_MAX * 2));
+        assert_eq!(state.past.len(), PAST_MIN, "the last ones stay");
+    }
+
+    #[test]
+    fn an_id_is_read_back_and_nothing_else_is_one() {
+        let id = EventId { run: 0xab, number: 17 };
+        assert_eq!(id.to_string().parse::<EventId>(), Ok(id));
+        for wrong in ["", "17", "x-1", "1-x", "-", "1-18446744073709551616"] {
+            assert!(wrong.parse::<EventId>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn swarms_that_came_changed_and_went_are_told() {
+        let swarm = |byte, seeders| SwarmSummary {
+            info_hash: TorrentId([byte; 20]),
+            counts: SwarmCounts { seeders, ..SwarmCounts::default() },
+            is_flagged: false,
+        };
+        let mut known = BTreeMap::new();
+        let first = swarms_changed(vec![swarm(1, 1), swarm(2, 1), swarm(3, 1)], &mut known);
+        assert!(first.len() == 3 && first.iter().all(|(_, one)| one.before.is_none()));
+        let next = swarms_changed(vec![swarm(2, 2), swarm(3, 1), swarm(4, 1)], &mut known);
+        let told: Vec<_> = next
+            .iter()
+            .map(|(hash, one)| (hash.0[0], one.before.is_some(), one.after.is_some()))
+            .collect();
+        assert_eq!(told, [(1, true, false), (2, true, true), (4, false, true)]);
+        assert_eq!(known.len(), 3);
+    }
+
+    /// The cost of an event does not grow with its readers.
+    #[test]
+    fn the_words_of_an_api_are_made_once() {
+        let change = change(1, 0);
+        let mut made = 0;
+        for _ in 0..64 {
+            let words = change.words("one", |_| {
+                made += 1;
+                b"text".to_vec()
+            });
+            assert_eq!(words, "text");
+        }
+        assert_eq!(change.words("two", |_| b"other".to_vec()), "other");
+        assert_eq!(made, 1);
+    }
+}
