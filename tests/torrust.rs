@@ -191,7 +191,6 @@ const ROUTES: [(&str, &str, &str, Option<&str>, &str); 53] = [
 
 /// Sections 2 and 8, row by row: each route and each failure of both generations.
 #[test]
-#[expect(clippy::too_many_lines, reason = "walks a table of the contract, row by row")]
 fn each_route_answers_as_its_table_says() {
     let home = home("public");
     let app = home.start();

@@ -214,6 +214,7 @@ mod tests {
     use std::net::SocketAddr;
 
     use super::*;
+    use crate::domain::peer::PeerDetails;
     use crate::domain::peer::PeerState;
     use crate::domain::swarm::AnnounceEvent;
 
@@ -246,6 +247,7 @@ mod tests {
             flags: 0,
             connection_kind: 0,
             state: PeerState::default(),
+            details: PeerDetails::default(),
         }
     }
 
