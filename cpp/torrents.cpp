@@ -10,6 +10,8 @@
 #include <libtorrent/torrent_status.hpp>
 
 #include "compat.h"
+#include "cove/src/engine/ffi_details.rs.h"
+
 #include "convert.h"
 #include "impl.h"
 #include "names.h"

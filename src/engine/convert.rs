@@ -156,7 +156,7 @@ pub(crate) fn pieces(from: &bridge::StatusUpdate) -> Bitfield {
 }
 
 /// One connection; `None` when its address is none (web seeds without an address yet).
-pub(crate) fn peer(from: &bridge::PeerEntry) -> Option<Peer> {
+pub(crate) fn peer(from: &ffi_details::bridge::PeerEntry) -> Option<Peer> {
     let ip: IpAddr = from.ip.parse().ok()?;
     Some(Peer {
         address: SocketAddr::new(ip, from.port),

@@ -304,43 +304,6 @@ pub(crate) mod bridge {
         stats: Vec<i64>, // by index of `stat_names`; empty when none were asked for
     }
 
-    /// One peer of a torrent; see `domain::peer::Peer`.
-    #[derive(Debug, Clone)]
-    struct PeerEntry {
-        ip: String,
-        port: u16,
-        id: [u8; 20],
-        client: String,
-        progress: f32,
-        download_rate: u32,
-        upload_rate: u32,
-        downloaded: u64,
-        uploaded: u64,
-        source: u32,
-        flags: u32,
-        connection_kind: u32,
-        we_are_interested: bool,
-        we_choke: bool,
-        is_interested: bool,
-        chokes_us: bool,
-        is_outgoing: bool,
-        is_seed: bool,
-        is_upload_only: bool,
-        is_snubbed: bool,
-        is_optimistic: bool,
-        is_utp: bool,
-        total_download_rate: u32, // protocol included
-        total_upload_rate: u32,
-        busy_requests: i32,
-        queue_length: i32,
-        queue_s: i64,
-        last_active_s: i64,
-        last_request_s: i64,
-        rtt_ms: i32,
-        local_ip: String,
-        local_port: u16,
-    }
-
     /// What a session is made with beside its settings.
     #[derive(Debug, Clone)]
     struct SessionOptions {
@@ -517,7 +480,6 @@ pub(crate) mod bridge {
 
         /// These five wait for libtorrent's network thread: details only, never lists.
         fn description(self: &Session, token: u64) -> Result<Description>;
-        fn peers(self: &Session, token: u64) -> Result<Vec<PeerEntry>>;
         fn trackers(self: &Session, token: u64) -> Result<Vec<TrackerEntry>>;
         fn web_seeds(self: &Session, token: u64) -> Result<Vec<String>>;
         /// How many connected peers have each piece; empty while it seeds.

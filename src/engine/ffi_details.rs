@@ -46,6 +46,43 @@ pub(crate) mod bridge {
         endpoints: Vec<AnnounceEndpoint>,
     }
 
+    /// One peer of a torrent; see `domain::peer::Peer`.
+    #[derive(Debug, Clone)]
+    struct PeerEntry {
+        ip: String,
+        port: u16,
+        id: [u8; 20],
+        client: String,
+        progress: f32,
+        download_rate: u32,
+        upload_rate: u32,
+        downloaded: u64,
+        uploaded: u64,
+        source: u32,
+        flags: u32,
+        connection_kind: u32,
+        we_are_interested: bool,
+        we_choke: bool,
+        is_interested: bool,
+        chokes_us: bool,
+        is_outgoing: bool,
+        is_seed: bool,
+        is_upload_only: bool,
+        is_snubbed: bool,
+        is_optimistic: bool,
+        is_utp: bool,
+        total_download_rate: u32, // protocol included
+        total_upload_rate: u32,
+        busy_requests: i32,
+        queue_length: i32,
+        queue_s: i64,
+        last_active_s: i64,
+        last_request_s: i64,
+        rtt_ms: i32,
+        local_ip: String,
+        local_port: u16,
+    }
+
     /// What may be set on a torrent, in libtorrent's numbers: -1 or 2^24 - 1 = no limit.
     #[derive(Debug, Clone)]
     struct Properties {
@@ -76,6 +113,7 @@ pub(crate) mod bridge {
 
         /// These wait for libtorrent's network thread: details only, never lists.
         fn tracker_reports(self: &Session, token: u64) -> Result<Vec<TrackerReport>>;
+        fn peers(self: &Session, token: u64) -> Result<Vec<PeerEntry>>;
         fn properties(self: &Session, token: u64) -> Result<Properties>;
         /// libtorrent's flags of each file: 1 padding, 2 hidden, 4 executable, 8 link. An error
         /// before the metadata is known.

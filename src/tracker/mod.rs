@@ -6,6 +6,7 @@
 mod access;
 pub mod connection_id;
 pub mod counters;
+mod own;
 mod peers;
 mod position_index;
 pub mod random;
@@ -24,8 +25,6 @@ pub mod udp_wire;
 
 use std::collections::HashSet;
 use std::net::IpAddr;
-use std::net::Ipv4Addr;
-use std::net::Ipv6Addr;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -48,7 +47,6 @@ use crate::domain::access::Mode;
 use crate::domain::access::SwarmRecord;
 use crate::domain::hash::TorrentId;
 use crate::domain::swarm::Announce;
-use crate::domain::swarm::AnnounceEvent;
 use crate::domain::swarm::Announced;
 use crate::domain::swarm::Asker;
 use crate::domain::swarm::PEERS_MAX_V4;
@@ -61,8 +59,8 @@ use crate::domain::swarm::SwarmSummary;
 use crate::domain::swarm::SwarmTotals;
 use crate::tracker::access::Access;
 use crate::tracker::counters::Counters;
+pub use crate::tracker::own::OwnPeer;
 use crate::tracker::random::Random;
-use crate::tracker::record::Record;
 pub use crate::tracker::scope::External;
 use crate::tracker::scope::View;
 use crate::tracker::scope::endpoint_v4;
@@ -117,23 +115,6 @@ pub struct Newcomer {
     pub info_hash: TorrentId,
     /// Where this host reaches the peer.
     pub address: SocketAddr,
-}
-
-/// What our own client does in a swarm.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OwnPeer {
-    /// What it calls itself.
-    pub peer_id: [u8; 20],
-    /// Where it listens.
-    pub port: u16,
-    /// Whether it listens on IPv6 too.
-    pub has_v6: bool,
-    /// Payload bytes sent.
-    pub uploaded: u64,
-    /// Payload bytes received.
-    pub downloaded: u64,
-    /// Bytes missing.
-    pub left: u64,
 }
 
 /// The handle everybody clones.
@@ -395,51 +376,6 @@ impl Tracker {
     /// All keys, expired ones too.
     pub fn keys(&self) -> Vec<KeyRecord> {
         self.inner.access.keys()
-    }
-
-    /// Makes our own client a member of a swarm, or brings its numbers up to date.
-    pub fn set_own(&self, info_hash: &TorrentId, own: &OwnPeer, random: &mut Random) {
-        let now_s = self.now().clock_s;
-        let secret = self.inner.swarms.secret();
-        let announce = Announce {
-            info_hash: *info_hash,
-            peer_id: own.peer_id,
-            asker: Asker::from_ip(Ipv4Addr::LOCALHOST.into()),
-            port: own.port,
-            uploaded: own.uploaded,
-            downloaded: own.downloaded,
-            left: own.left,
-            event: AnnounceEvent::None,
-            want: None,
-            key: None,
-        };
-        self.inner.swarms.change(info_hash, |swarm| {
-            (swarm.marks.is_own, swarm.marks.is_held) = (true, true);
-            let record = Record::new(&announce, now_s).own();
-            let (v4, v6) = (Ipv4Addr::LOCALHOST, Ipv6Addr::LOCALHOST);
-            let peers = swarm.v4.get_or_insert_default();
-            peers.put_own(endpoint_v4(v4, own.port), record, secret, random);
-            if own.has_v6 {
-                let peers = swarm.v6.get_or_insert_default();
-                peers.put_own(endpoint_v6(v6, own.port), record, secret, random);
-            }
-            self.keep(swarm)
-        });
-    }
-
-    /// Our own client has left a swarm.
-    pub fn clear_own(&self, info_hash: &TorrentId) {
-        let secret = self.inner.swarms.secret();
-        self.inner.swarms.change(info_hash, |swarm| {
-            (swarm.marks.is_own, swarm.marks.is_held) = (false, false);
-            if let Some(peers) = &mut swarm.v4 {
-                peers.remove_own(secret);
-            }
-            if let Some(peers) = &mut swarm.v6 {
-                peers.remove_own(secret);
-            }
-            self.keep(swarm)
-        });
     }
 
     /// The new peers of our own client's swarms from now on; only the first caller gets them.
