@@ -775,7 +775,8 @@ fn a_dead_tracker_is_told_with_its_error() {
     let failed = wait_for("the dead tracker failed", || {
         let told = result(&app, "torrents.trackers.list", json!({"info_hash": hash}));
         let tracker = told["trackers"][0].clone();
-        Some(tracker).filter(|one| one["endpoints"][0]["info_hashes"][0]["fails"] != 0)
+        let fails = tracker["endpoints"][0]["info_hashes"][0]["fails"].as_i64();
+        fails.is_some_and(|fails| fails > 0).then_some(tracker)
     });
     let announce = &failed["endpoints"][0]["info_hashes"][0];
     assert!(announce["fails"].as_i64().is_some_and(|fails| fails > 0), "{failed}");

@@ -17,6 +17,7 @@ use crate::dialects::native::problem::Problem;
 use crate::dialects::native::request::Request;
 use crate::dialects::native::wire;
 use crate::domain::error::Error;
+use crate::domain::error::ErrorKind;
 use crate::domain::share::FriendName;
 use crate::domain::token::Scope;
 use crate::http::Reply;
@@ -122,7 +123,13 @@ async fn list_friends(request: Request<'_>) -> Outcome {
 async fn add_friend(mut request: Request<'_>) -> Outcome {
     let body: FriendBody = request.json().await?;
     let services = request.services();
-    let find = |wish: &String| services.shares.find(wish).map(|view| view.share.id);
+    // What is missing is named by the body, not by the path.
+    let missing = |error: Error| match error.kind() {
+        ErrorKind::NotFound => Problem::invalid(error.public_message()),
+        _ => Problem::from(error),
+    };
+    let find =
+        |wish: &String| services.shares.find(wish).map(|view| view.share.id).map_err(missing);
     let shares =
         body.shares.as_ref().map(|all| all.iter().map(find).collect::<Result<Vec<_>, _>>());
     let wish = FriendWish { seconds: body.valid_s, shares: shares.transpose()? };
