@@ -36,7 +36,7 @@ setup-build: ## install what building needs, if it is missing
 setup-test: ## install what testing needs, if it is missing
 	@scripts/setup.sh test
 
-asan: setup-build ## the bridge's tests under the address and undefined-behaviour sanitizers
+asan: setup-build ## the bridge's tests under the address sanitizer and its leak check
 	scripts/asan.sh
 
 fuzz: setup-build ## the parsers of what strangers send, FUZZ_SECONDS each (default 30)
