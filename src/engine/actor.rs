@@ -1,7 +1,8 @@
 //! The one thread that owns the sessions: takes commands, drains alerts, keeps time.
 //!
 //! libtorrent wakes us only when its queue goes from empty to non-empty, so the loop drains after
-//! every burst of messages and at least once a tick: a lost wake costs one tick, never a stall.
+//! every message and at least once a tick: a lost wake costs one tick, never a stall, and what an
+//! earlier alert says never undoes what a later command did.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -51,8 +52,6 @@ use crate::engine::waker::Waker;
 
 /// How often changed statuses are asked for.
 const UPDATE_EVERY: Duration = Duration::from_secs(1);
-/// Commands that came together and share one look at the alerts.
-const BURST_MAX: usize = 64;
 /// How soon they are asked for again when something is known to have changed.
 const UPDATE_SOON: Duration = Duration::from_millis(40);
 
@@ -168,16 +167,14 @@ impl Actor {
                 Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => return,
             };
-            let (mut waiting, mut room) = (message, BURST_MAX);
-            while let Some(message) = waiting {
-                if let Message::Stop { limit, reply } = message {
+            match message {
+                Some(Message::Stop { limit, reply }) => {
                     let outcome = self.stop(limit);
                     let _ = reply.send(outcome);
                     return;
                 }
-                self.obey(message);
-                room -= 1;
-                waiting = if room > 0 { inbox.try_recv().ok() } else { None };
+                Some(message) => self.obey(message),
+                None => {}
             }
             self.drain();
             self.tick(Instant::now());

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use tokio::runtime::Handle;
+
 use crate::domain::bitfield::Bitfield;
 use crate::domain::error::Error;
 use crate::domain::error::Result;
@@ -46,6 +48,7 @@ impl Loader {
             self.show_bad(record);
             self.torrents.note_loaded(None);
         }
+        let last = stored.last().map(|torrent| torrent.id);
         for torrent in stored {
             let (id, options) = (torrent.id, torrent.options.clone());
             let is_leaving = !matches!(torrent.removal, Removal::Not);
@@ -54,10 +57,20 @@ impl Loader {
             if let Err(error) = outcome {
                 tracing::error!(%error, torrent = %id, "cannot load a torrent");
             }
+            if last == Some(id) {
+                self.until_shown(id);
+            }
             if !is_leaving {
                 self.torrents.note_loaded(Some((id, options)));
             }
         }
+    }
+
+    /// Returns when the engine has dealt with all it was given: it answers in the order it is
+    /// asked, so whoever is told that all are loaded finds them in the list.
+    fn until_shown(&self, id: TorrentId) {
+        // Whatever the answer is.
+        let _ = Handle::current().block_on(self.engine.peers(id));
     }
 
     /// Before any torrent is shown, so that none is shown without its labels.
