@@ -96,6 +96,11 @@ impl Torrents {
         &self.inner.labels
     }
 
+    /// Where torrents go when nobody says otherwise.
+    pub fn download_dir(&self) -> &str {
+        &self.inner.download_dir
+    }
+
     /// Every torrent, in the order of adding. Memory only.
     pub fn list(&self) -> Vec<Arc<Torrent>> {
         self.inner.engine.list()
