@@ -158,9 +158,7 @@ impl Dialects {
             }
             Family::Native => self.native.answer(call).await,
             Family::Health => health::answer(&self.services.health, &call).await,
-            Family::Metrics => {
-                metrics::answer(&self.services, self.metrics_access(), &call).await
-            }
+            Family::Metrics => metrics::answer(&self.services, self.metrics_access(), &call).await,
             Family::Udpt => self.udpt.answer(call).await,
             Family::Porla => self.porla.answer(call).await,
             Family::Tribler(generation) => self.tribler.answer(generation, call).await,

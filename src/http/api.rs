@@ -88,9 +88,8 @@ async fn limited(api: &Api, call: Call) -> Result<Reply, Unanswered> {
     let work = (api.handler)(call);
     // A body that is late is answered by the dialect, which needs a moment for it.
     let limit = api.request_time + LATE_BODY_TIME;
-    let late = |_| {
-        Unanswered::new(503, "the answer takes too long; try again").retry_after(RETRY_LATE_S)
-    };
+    let late =
+        |_| Unanswered::new(503, "the answer takes too long; try again").retry_after(RETRY_LATE_S);
     if !is_change {
         return tokio::time::timeout(limit, work).await.map_err(late);
     }

@@ -58,7 +58,8 @@ pub(crate) async fn serve(
     let _ = socket.set_nodelay(true);
     if matches!(shared.service, Service::Api(_)) {
         // A stream of events may be silent for hours: who vanished without a word is noticed by this.
-        let _ = SockRef::from(&socket).set_tcp_keepalive(&TcpKeepalive::new().with_time(PROBE_AFTER));
+        let _ =
+            SockRef::from(&socket).set_tcp_keepalive(&TcpKeepalive::new().with_time(PROBE_AFTER));
     }
     serve_until_end(socket, tls, ends, &shared, place.link()).await;
     shared.reserve.refill();

@@ -176,7 +176,8 @@ async fn a_refusal_before_the_handler_has_the_words_that_were_handed_in() {
     assert!(unread.starts_with("HTTP/1.1 400"), "{unread}");
     assert!(unread.ends_with("/a/%ff: the path is not UTF-8"), "{unread}");
     for method in ["GET", "POST"] {
-        let request = format!("{method} /hang HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        let request =
+            format!("{method} /hang HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         let late = lab.send(request.as_bytes()).await;
         assert!(late.starts_with("HTTP/1.1 503") && late.contains("retry-after: 5"), "{late}");
         assert!(late.ends_with("/hang: the answer takes too long; try again"), "{late}");

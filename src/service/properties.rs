@@ -162,9 +162,8 @@ impl Torrents {
         let (inner, wish) = (Arc::clone(&self.inner), path.to_owned());
         let look = move || {
             let real = inner.roots.resolve(&wish)?;
-            let is_inside = |path: &&Path| {
-                path.to_str().is_some_and(|path| inner.roots.resolve(path).is_ok())
-            };
+            let is_inside =
+                |path: &&Path| path.to_str().is_some_and(|path| inner.roots.resolve(path).is_ok());
             let mut around = real.ancestors().take_while(is_inside);
             match around.find(|path| path.exists()) {
                 Some(found) => space_of(found),

@@ -74,9 +74,7 @@ pub(super) fn event(generation: Generation, happened: &Happened<'_>) -> Vec<u8> 
 
 fn worded<'a>(happened: &Happened<'a>) -> (&'static str, Details<'a>) {
     match *happened {
-        Happened::Start => {
-            ("events_start", Details::Start { public_key: "", version: VERSION })
-        }
+        Happened::Start => ("events_start", Details::Start { public_key: "", version: VERSION }),
         Happened::Finished { infohash, name } => {
             let infohash = infohash.to_string();
             ("torrent_finished", Details::Finished { infohash, name, hidden: false })
@@ -85,9 +83,7 @@ fn worded<'a>(happened: &Happened<'a>) -> (&'static str, Details<'a>) {
             let infohash = infohash.to_string();
             ("torrent_status_changed", Details::StatusChanged { infohash, status })
         }
-        Happened::Stopping => {
-            ("tribler_shutdown_state", Details::State { state: "Shutting down" })
-        }
+        Happened::Stopping => ("tribler_shutdown_state", Details::State { state: "Shutting down" }),
         Happened::Trouble(error) => ("tribler_exception", Details::Error { error }),
     }
 }
@@ -118,7 +114,9 @@ mod tests {
         );
         assert_eq!(
             text(Generation::Seven, &finished),
-            format!("data: {{\"topic\": \"torrent_finished\", \"args\": [], \"kwargs\": {kwargs}}}\n\n")
+            format!(
+                "data: {{\"topic\": \"torrent_finished\", \"args\": [], \"kwargs\": {kwargs}}}\n\n"
+            )
         );
         assert_eq!(
             text(Generation::Eight, &finished),
