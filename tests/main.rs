@@ -11,6 +11,7 @@ mod common;
 mod auth;
 mod bad_input;
 mod cli;
+mod completing;
 mod crash;
 mod disk_full;
 mod events;

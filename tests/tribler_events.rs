@@ -83,10 +83,11 @@ fn a_download_is_told_when_it_is_complete() {
     let torrent = torrent.single(&content);
     let mut streams = [(SEVEN, open(&app, SEVEN)), (EIGHT, open(&app, EIGHT))];
 
-    app.api.add(&torrent.file);
-    app.api.patch(&torrent.hash, &json!({ "state": "stop" }));
+    // Of nothing but its metadata, that is stopped: it asks the tracker when it is resumed.
+    let added = app.api.try_put_file(&torrent.file, "?only_metadata=1").unwrap();
+    assert_eq!(added.status, 200, "{}", added.text());
     let stopped = until(&mut streams[1].1, EIGHT, "torrent_status_changed");
-    assert_eq!(stopped["infohash"], *torrent.hash);
+    assert_eq!(stopped, json!({ "infohash": torrent.hash, "status": "STOPPED" }));
     let port = raw_seeder::serve(&torrent.hash, content, PIECE, Manner::default());
     tracker.give(port);
     app.api.patch(&torrent.hash, &json!({ "state": "resume" }));

@@ -18,11 +18,11 @@ fn settings(app: &App<'_>, target: &str) -> Value {
 
 #[test]
 fn settings_are_sections_with_the_ports_beside_them() {
-    let home = Home::new().set("api.token", "configured-token-of-32-letters-or-more");
+    let home = Home::new().set("client.settings.proxy_password", "very-secret");
     let app = home.start();
     for target in ROUTES {
         let answer = app.api.get(target);
-        assert!(!answer.text().contains("configured-token"), "rule W11");
+        assert!(!answer.text().contains("very-secret"), "rule W11");
         let answer = answer.json();
         assert_eq!(answer["ports"], json!([app.peer_port]));
         let settings = &answer["settings"];

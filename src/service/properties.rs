@@ -124,10 +124,18 @@ impl Torrents {
     /// # Errors
     /// `NotFound`; Forbidden; Invalid.
     pub async fn begin_move(&self, id: TorrentId, destination: &str, mode: MoveMode) -> Result<()> {
-        self.get(id)?;
-        let (torrents, wish) = (self.clone(), destination.to_owned());
-        let resolved = tokio::task::spawn_blocking(move || torrents.resolve(Some(&wish))).await;
-        let path = resolved.map_err(|_| Error::internal("resolving a path panicked"))??;
+        let torrent = self.get(id)?;
+        let path = self.resolve_aside(destination).await?;
+        if path.is_empty() {
+            return Err(Error::invalid("no directory is named"));
+        }
+        self.drop_completed_dir(&torrent).await?;
+        self.start_move(id, path, mode);
+        Ok(())
+    }
+
+    /// Begins to move the files to a directory that was checked.
+    pub(super) fn start_move(&self, id: TorrentId, path: String, mode: MoveMode) {
         let torrents = self.clone();
         tokio::spawn(async move {
             let engine = &torrents.inner.engine;
@@ -141,7 +149,6 @@ impl Torrents {
                 tracing::warn!(%error, torrent = %id, "cannot move a torrent's files");
             }
         });
-        Ok(())
     }
 
     /// The space of the file system that a directory under a root is on (rule F1).

@@ -85,8 +85,8 @@ fn told(generation: Generation, change: &Change) -> Vec<u8> {
         let Some(after) = &changed.after else { continue };
         let before = changed.before.as_deref();
         let status = |torrent: &Torrent| status::of(&torrent.status, generation).0;
-        let is_other = before.is_some_and(|before| status(before) != status(after));
-        if generation == Generation::Eight && is_other {
+        let status_before = before.map_or(status::LOADING.0, status);
+        if generation == Generation::Eight && status_before != status(after) {
             let happened = Happened::StatusChanged { infohash: *id, status: status(after) };
             out.extend(events_wire::event(generation, &happened));
         }
