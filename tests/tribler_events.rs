@@ -154,7 +154,7 @@ fn w13_a_stream_ends_when_its_key_is_revoked() {
             assert_eq!(opened.err().expect("the key is gone").status, 401);
             continue;
         }
-        let mut events = opened.ok().expect("the key is good");
+        let mut events = opened.unwrap_or_else(|refused| panic!("{}", refused.text()));
         until(&mut events, target, "events_start");
         let id = made["id"].as_str().unwrap();
         let revoked = app.api.try_call("DELETE", &format!("/v1/tokens/{id}"), "", None).unwrap();
@@ -171,7 +171,7 @@ fn w13_the_65th_stream_is_refused_in_the_form_of_its_generation() {
     const STREAMS: usize = 64;
     let home = Home::new().set("api.limits.max_connections_per_address", 200);
     let app = home.start();
-    let of = |place: usize| if place % 2 == 0 { SEVEN } else { EIGHT };
+    let of = |place: usize| if place.is_multiple_of(2) { SEVEN } else { EIGHT };
     let open_all: Vec<Events> = (0..STREAMS).map(|place| open(&app, of(place))).collect();
     let text = "64 event streams are open";
     for (target, body) in [
