@@ -26,6 +26,7 @@ mod tests;
 mod trouble;
 pub(crate) mod waker;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::sync::mpsc::TrySendError;
@@ -87,6 +88,8 @@ pub struct SessionConfig {
     pub settings: Vec<(String, SettingValue)>,
     /// Our own disk back end rather than libtorrent's.
     pub cove_disk: bool,
+    /// Our own disk back end makes files below these folders only (rule F1); none = anywhere.
+    pub roots: Vec<PathBuf>,
     /// Whether peers are exchanged with peers (BEP 11); libtorrent has no setting for it.
     pub pex: bool,
     /// How many peers of one torrent may be connected at once; 0 = any number.
