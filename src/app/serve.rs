@@ -37,6 +37,7 @@ use crate::http::Server;
 use crate::service::Services;
 use crate::service::access::Access;
 use crate::service::authoring::Authoring;
+use crate::service::completing;
 use crate::service::events;
 use crate::service::health::Health;
 use crate::service::keeper;
@@ -262,6 +263,7 @@ fn load(
     let services = services::services(config, doors, (engine, &store), &roots, own, watched);
     tokio::spawn(watching::run(torrents.clone(), engine.events()));
     tokio::spawn(mending::run(torrents.clone(), engine.events()));
+    tokio::spawn(completing::run(torrents.clone(), engine.events()));
     let loader = Loader { engine: engine.clone(), store, roots, torrents };
     tokio::task::spawn_blocking(move || loader.run(stored, &bad));
     Ok(services)

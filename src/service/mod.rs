@@ -9,6 +9,7 @@ pub mod auth;
 pub mod authoring;
 pub mod browse;
 pub mod bulk;
+pub mod completing;
 pub mod events;
 pub mod fetch;
 pub(crate) mod fetch_guard;

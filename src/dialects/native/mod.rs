@@ -46,6 +46,7 @@ use crate::domain::token::Scope;
 use crate::http::Call;
 use crate::http::EventStreams;
 use crate::http::Reply;
+use crate::http::Unanswered;
 use crate::service::Services;
 
 /// What a handler comes to.
@@ -123,6 +124,11 @@ impl Native {
     fn documents(&self) -> &Documents {
         self.documents.get_or_init(Documents::new)
     }
+}
+
+/// A call that did not come here, or was not answered, as a problem.
+pub fn refuse(why: &Unanswered) -> Reply {
+    Problem::of_unanswered(why).into_reply()
 }
 
 /// Every route of every subject.

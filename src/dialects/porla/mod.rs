@@ -29,6 +29,7 @@ use crate::domain::torrent::Torrent;
 use crate::http::BodyError;
 use crate::http::Call;
 use crate::http::Reply;
+use crate::http::Unanswered;
 use crate::service::Services;
 
 /// Largest request, in bytes: a torrent file of 10 MiB in base64, and the rest (rules F4, W9).
@@ -45,6 +46,11 @@ pub fn owns(segments: &[&str]) -> bool {
         segments,
         ["api", "v1", "jsonrpc" | "system"] | ["api", "v1", "auth", "init" | "login"]
     )
+}
+
+/// What was refused before it came here, or not answered: plain text, as whatever is no JSON-RPC.
+pub fn refuse(why: &Unanswered) -> Reply {
+    text(why.status, &why.message)
 }
 
 impl Porla {
