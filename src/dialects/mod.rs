@@ -54,8 +54,8 @@ pub fn handlers(services: Services, facts: SessionFacts, streams: EventStreams) 
     let (swarms, for_tracker) = (services.swarms.clone(), services.swarms.clone());
     let friends = services.friends.clone();
     let dialects = Arc::new(Dialects {
-        native: Native::new(services.clone(), streams),
-        porla: Porla::new(services.clone()),
+        native: Native::new(services.clone(), streams.clone()),
+        porla: Porla::new(services.clone(), streams),
         torrust: Torrust::new(services.clone(), facts),
         udpt: Udpt::new(services.clone()),
         tribler: Tribler::new(services.clone(), facts),

@@ -329,6 +329,24 @@ impl Reader {
         self.next += 1;
         Ok(change)
     }
+
+    /// What `api` makes of the next change that is something to it: what changed may be nothing
+    /// that it shows.
+    ///
+    /// # Errors
+    /// [`TooSlow`], when that change is gone already.
+    pub async fn next_words(
+        &mut self,
+        api: &'static str,
+        make: fn(&Change) -> Vec<u8>,
+    ) -> Result<Bytes, TooSlow> {
+        loop {
+            let words = self.next().await?.words(api, make);
+            if !words.is_empty() {
+                return Ok(words);
+            }
+        }
+    }
 }
 
 impl Drop for Reader {

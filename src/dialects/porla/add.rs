@@ -20,6 +20,7 @@ use crate::dialects::porla::torrents_wire::Add;
 use crate::dialects::porla::torrents_wire::Added;
 use crate::domain::error::Error;
 use crate::domain::error::ErrorKind;
+use crate::domain::hash::InfoHashes;
 use crate::service::adding::AddWish;
 use crate::service::adding::Parsed;
 use crate::service::adding::Source;
@@ -43,31 +44,25 @@ impl Porla {
         if wish.session.as_ref().is_some_and(|name| !self.services.sessions.has(name)) {
             return Err(Failure::of(-10, "Session not found"));
         }
-        if let Some(existing) = self.services.torrents.existing(&hashes) {
-            return Err(already_in(&existing.session));
-        }
-        let session = wish.session.clone();
         match self.services.torrents.add_new(parsed, wish).await {
             Ok(_) => answer(&Added { info_hash: Hash(hashes) }),
-            Err(error) => Err(self.not_added(&error, session)),
+            Err(error) => Err(self.not_added(&error, &hashes)),
         }
     }
 
-    fn not_added(&self, error: &Error, session: Option<String>) -> Failure {
+    fn not_added(&self, error: &Error, hashes: &InfoHashes) -> Failure {
+        if let Some(there) = self.services.torrents.existing(hashes)
+            && error.kind() == ErrorKind::Conflict
+        {
+            return Failure::of(-3, format!("Torrent already in session '{}'", there.session));
+        }
         match error.kind() {
-            ErrorKind::Conflict => {
-                already_in(&session.unwrap_or_else(|| self.services.sessions.default_name()))
-            }
             ErrorKind::Invalid | ErrorKind::Forbidden | ErrorKind::NotFound => {
                 Failure::because(-4, "Failed to add torrent", error)
             }
             _ => Failure::because(-5, "Failed to add torrent to session", error),
         }
     }
-}
-
-fn already_in(session: &str) -> Failure {
-    Failure::of(-3, format!("Torrent already in session '{session}'"))
 }
 
 /// `ti` wins over `magnet_uri`.

@@ -9,6 +9,8 @@ mod auth;
 mod bencode;
 mod details;
 mod errors;
+mod events;
+mod events_wire;
 mod json;
 mod list;
 mod list_wire;
@@ -28,6 +30,7 @@ use crate::dialects::porla::json::HashParam;
 use crate::domain::torrent::Torrent;
 use crate::http::BodyError;
 use crate::http::Call;
+use crate::http::EventStreams;
 use crate::http::Reply;
 use crate::service::Services;
 
@@ -37,20 +40,21 @@ const REQUEST_BYTES_MAX: usize = 16 << 20;
 /// The dialect over the services.
 pub struct Porla {
     services: Services,
+    streams: EventStreams,
 }
 
 /// Whether a path is this API's.
 pub fn owns(segments: &[&str]) -> bool {
     matches!(
         segments,
-        ["api", "v1", "jsonrpc" | "system"] | ["api", "v1", "auth", "init" | "login"]
+        ["api", "v1", "jsonrpc" | "system" | "events"] | ["api", "v1", "auth", "init" | "login"]
     )
 }
 
 impl Porla {
-    /// Over `services`.
-    pub fn new(services: Services) -> Self {
-        Self { services }
+    /// Over `services`; event streams take their places from `streams`.
+    pub fn new(services: Services, streams: EventStreams) -> Self {
+        Self { services, streams }
     }
 
     /// Answers a call of this API.
@@ -62,6 +66,7 @@ impl Porla {
         }
         match (call.method().as_str(), words.as_slice()) {
             ("POST", [.., "jsonrpc"]) => self.rpc(&mut call).await,
+            ("GET" | "HEAD", [.., "events"]) => self.follow(&call),
             ("GET" | "HEAD", [.., "system"]) => self.system(),
             ("POST", [.., "init"]) => self.init(&mut call).await,
             ("POST", [.., "login"]) => self.login(&mut call).await,
