@@ -13,6 +13,8 @@ use warp::path::FullPath;
 
 use crate::http::Handler;
 use crate::http::body;
+use crate::http::body::BodyLimits;
+use crate::http::body::Unread;
 use crate::http::call::Call;
 use crate::http::connection::Ends;
 use crate::http::guard::Guard;
@@ -26,6 +28,9 @@ pub(crate) struct Api {
     pub(crate) handler: Handler,
     pub(crate) guard: Guard,
     pub(crate) request_time: Duration,
+    /// What may stand before every path, as behind a proxy: `/` and a name, or nothing.
+    pub(crate) base_path: String,
+    pub(crate) bodies: BodyLimits,
 }
 
 /// The one filter: any request becomes a call.
@@ -64,13 +69,24 @@ async fn answer(api: &Api, request: Parts) -> Reply {
     }
     let Parts { method, path, query, headers, ends, incoming } = request;
     let is_head = method == Method::HEAD;
-    let body_due = Instant::now() + api.request_time;
-    let call = Call::new(method, path.as_str(), &query, headers, ends, incoming, body_due);
+    let due = Instant::now() + api.request_time;
+    let body = Unread { incoming, due, limits: api.bodies };
+    let path = below(&api.base_path, path.as_str());
+    let call = Call::new(method, path, &query, headers, ends, body);
     let Some(call) = call else {
         return plain_refusal(400, "the path is not UTF-8");
     };
     let reply = limited(api, call).await;
     if is_head { reply.without_body() } else { reply }
+}
+
+/// The path without the base path before it. Whoever comes past the proxy writes none.
+fn below<'a>(base_path: &str, path: &'a str) -> &'a str {
+    match path.strip_prefix(base_path) {
+        Some("") => "/",
+        Some(rest) if rest.starts_with('/') => rest,
+        _ => path,
+    }
 }
 
 /// The handler's answer, within its time. A change runs to its end even when its caller goes away
@@ -96,4 +112,25 @@ async fn limited(api: &Api, call: Call) -> Reply {
 fn plain_refusal(status: u16, message: &str) -> Reply {
     let text = format!("{{\"error\": {{\"handled\": true, \"message\": \"{message}\"}}}}");
     Reply::new(status).json_bytes(text.into_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_base_path_ends_at_a_slash() {
+        for (base, path, rest) in [
+            ("", "/v1/stats", "/v1/stats"),
+            ("", "/", "/"),
+            ("/a", "/a/v1", "/v1"),
+            ("/a", "/a/", "/"),
+            ("/a", "/a", "/"),
+            ("/a", "/ab", "/ab"),
+            ("/a", "/v1", "/v1"),
+            ("/a/b", "/a/b/c", "/c"),
+        ] {
+            assert_eq!(below(base, path), rest, "{base} {path}");
+        }
+    }
 }

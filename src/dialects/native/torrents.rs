@@ -30,6 +30,7 @@ use crate::domain::error::ErrorKind;
 use crate::domain::hash::AnyHash;
 use crate::domain::hash::TorrentId;
 use crate::domain::token::Scope;
+use crate::http::BodyError;
 use crate::http::Reply;
 use crate::service::adding::AddWish;
 use crate::service::adding::Added;
@@ -37,8 +38,6 @@ use crate::service::adding::Source;
 use crate::service::bulk::Action;
 use crate::service::filter::Filter;
 
-/// Largest body that holds torrent files (rules F4, W9).
-const TORRENT_BYTES_MAX: usize = 10 << 20;
 /// The registered type of a torrent file.
 const TORRENT_TYPE: &str = "application/x-bittorrent";
 
@@ -189,14 +188,14 @@ async fn add_torrent(mut request: Request<'_>) -> Outcome {
         request.content_type().is_some_and(|kind| kind.eq_ignore_ascii_case(TORRENT_TYPE));
     let (source, wish) = if is_file {
         let options = in_query(&request)?;
-        let file = request.body(TORRENT_BYTES_MAX).await?;
+        let file = request.body(request.call.body_limits().torrent).await?;
         (Source::File(file.to_vec()), wish_of(&options))
     } else {
         if let Some(name) = request.call.query_names().find(|name| IN_QUERY.contains(name)) {
             let message = format!("`{name}` belongs into the JSON, not into the query");
             return Err(Problem::invalid(message));
         }
-        let body: AddBody = request.json_of(TORRENT_BYTES_MAX).await?;
+        let body: AddBody = request.json_with_torrents().await?;
         (source_of(&request, &body).await?, wish_of(&body))
     };
     let services = request.services();
@@ -246,6 +245,10 @@ async fn source_of(request: &Request<'_>, body: &AddBody) -> Result<Source, Prob
             }
         }),
         (None, Some(file)) => match STANDARD.decode(file) {
+            Ok(file) if file.len() > request.call.body_limits().torrent => {
+                let limit = request.call.body_limits().torrent;
+                Err(Problem::of_body(BodyError::TooLarge, limit))
+            }
             Ok(file) => Ok(Source::File(file)),
             Err(_) => Err(Problem::invalid("`torrent` is a torrent file in base64")),
         },
@@ -259,7 +262,7 @@ async fn source_of(request: &Request<'_>, body: &AddBody) -> Result<Source, Prob
 #[utoipa::path(post, path = "/v1/torrents/bulk-add", tag = "torrents", request_body = BulkAddBody,
     responses((status = 200, description = "What came of each", body = BulkResults)))]
 async fn add_torrents(mut request: Request<'_>) -> Outcome {
-    let body: BulkAddBody = request.json_of(TORRENT_BYTES_MAX).await?;
+    let body: BulkAddBody = request.json_with_torrents().await?;
     let mut results: Vec<Option<BulkResult>> = Vec::with_capacity(body.torrents.len());
     let mut wishes = Vec::with_capacity(body.torrents.len());
     for torrent in &body.torrents {
@@ -301,7 +304,7 @@ type Named = (String, Result<TorrentId, Problem>);
 #[utoipa::path(post, path = "/v1/torrents/bulk", tag = "torrents", request_body = BulkBody,
     responses((status = 200, description = "What came of each", body = BulkResults)))]
 async fn act_on_torrents(mut request: Request<'_>) -> Outcome {
-    let body: BulkBody = request.json_of(TORRENT_BYTES_MAX).await?;
+    let body: BulkBody = request.json_with_torrents().await?;
     let action = action_of(&body)?;
     let services = request.services();
     let (named, known): (Vec<Named>, Vec<TorrentId>) = match (&body.info_hashes, &body.filter) {

@@ -391,7 +391,7 @@ pub(super) struct BulkBody {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct BulkAddBody {
-    /// In any number that fits into 10 MiB.
+    /// In any number that fits into a body: by default about 15 MiB.
     pub(super) torrents: Vec<AddBody>,
 }
 

@@ -36,8 +36,9 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 
 impl Porla {
     pub(super) async fn add(&self, params: Params) -> Outcome {
+        let bytes_max = params.by.torrent_bytes_max;
         let mut wish: Add = params.read()?;
-        let parsed = parse(&mut wish).await?;
+        let parsed = parse(&mut wish, bytes_max).await?;
         let hashes = parsed.hashes();
         let preset = self.services.presets.of(wish.preset.as_deref());
         let wish = merged(wish, preset)?;
@@ -66,23 +67,29 @@ impl Porla {
 }
 
 /// `ti` wins over `magnet_uri`.
-async fn parse(wish: &mut Add) -> Result<Parsed, Failure> {
+async fn parse(wish: &mut Add, bytes_max: usize) -> Result<Parsed, Failure> {
     if let Some(ti) = wish.ti.take() {
         let broken = || Failure::of(-1, "Failed to bdecode 'ti' parameter");
         let bytes = BASE64.decode(ti.trim_end()).map_err(|_| broken())?;
         if !bencode::is_bencoded(&bytes) {
             return Err(broken());
         }
+        if bytes.len() > bytes_max {
+            let error = Error::invalid(format!("the torrent file has more than {bytes_max} bytes"));
+            return Err(unparsed(&error));
+        }
         let parsed = Parsed::of(Source::File(bytes)).await;
-        return parsed.map_err(|error| {
-            Failure::because(-2, "Failed to parse torrent_info from bdecoded data", &error)
-        });
+        return parsed.map_err(|error| unparsed(&error));
     }
     let Some(uri) = wish.magnet_uri.take() else {
         return Err(Failure::of(-4, "Either 'ti' or 'magnet_uri' must be set"));
     };
     let parsed = Parsed::of(Source::Magnet(uri)).await;
     parsed.map_err(|error| Failure::because(-3, "Could not parse 'magnet_uri' param", &error))
+}
+
+fn unparsed(error: &Error) -> Failure {
+    Failure::because(-2, "Failed to parse torrent_info from bdecoded data", error)
 }
 
 /// What the preset says, and over it what the caller says.

@@ -12,12 +12,17 @@ mod errors;
 mod events;
 mod events_wire;
 mod json;
+mod keys;
 mod list;
 mod list_wire;
 mod methods;
 mod overview;
+mod presets;
+mod presets_wire;
 mod server;
 mod server_wire;
+mod sessions;
+mod sessions_wire;
 mod torrents;
 mod torrents_wire;
 mod users;
@@ -26,16 +31,15 @@ mod users_wire;
 use std::sync::Arc;
 
 use crate::dialects::porla::errors::Failure;
+use crate::dialects::porla::json::Caller;
 use crate::dialects::porla::json::HashParam;
+use crate::dialects::porla::json::Params;
 use crate::domain::torrent::Torrent;
 use crate::http::BodyError;
 use crate::http::Call;
 use crate::http::EventStreams;
 use crate::http::Reply;
 use crate::service::Services;
-
-/// Largest request, in bytes: a torrent file of 10 MiB in base64, and the rest (rules F4, W9).
-const REQUEST_BYTES_MAX: usize = 16 << 20;
 
 /// The dialect over the services.
 pub struct Porla {
@@ -81,7 +85,7 @@ impl Porla {
             Ok(grant) => grant,
             Err(reply) => return *reply,
         };
-        let body = match call.json(REQUEST_BYTES_MAX).await {
+        let body = match call.json(call.body_limits().json_with_torrent()).await {
             Ok(body) => body,
             Err(BodyError::TooDeep) => {
                 return ok(json::parse_error("the JSON nests deeper than 64"));
@@ -102,8 +106,10 @@ impl Porla {
             return auth::forbidden(method.needed);
         }
         let (id, params) = request.into_parts();
+        let (address, torrent_bytes_max) = (call.peer().ip(), call.body_limits().torrent);
+        let by = Caller { address, grant, torrent_bytes_max };
         let params = match params {
-            Ok(params) => params,
+            Ok(members) => Params::new(members, by),
             Err(why) => return ok(json::internal_error(&why)),
         };
         ok(match (method.run)(self, params).await {

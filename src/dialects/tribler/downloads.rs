@@ -20,6 +20,7 @@ use crate::domain::peer::Peer;
 use crate::domain::torrent::Torrent;
 use crate::http::Call;
 use crate::http::Reply;
+use crate::service::settings::SessionFacts;
 use crate::service::stream_plan::StreamProgress;
 use crate::service::torrents::TorrentOptions;
 
@@ -89,7 +90,8 @@ impl Tribler {
     fn entry<'a>(&'a self, generation: Generation, torrent: &'a Torrent) -> Entry<'a> {
         let options = self.services.torrents.options(torrent.id).unwrap_or_default();
         let stream = self.services.files.progress(torrent);
-        Entry { tribler: self, generation, torrent, options, stream }
+        let facts = self.services.settings.facts();
+        Entry { tribler: self, facts, generation, torrent, options, stream }
     }
 
     async fn detailed_list(
@@ -169,6 +171,7 @@ impl Tribler {
 /// A torrent on its way into the list.
 struct Entry<'a> {
     tribler: &'a Tribler,
+    facts: SessionFacts,
     generation: Generation,
     torrent: &'a Torrent,
     options: TorrentOptions,
@@ -179,7 +182,7 @@ impl Entry<'_> {
     fn around(&self) -> Around<'_> {
         Around {
             generation: self.generation,
-            facts: self.tribler.facts,
+            facts: self.facts,
             options: &self.options,
             stream: self.stream,
         }
@@ -196,6 +199,7 @@ impl Listed for Entry<'_> {
         // The progress of a stream follows from the pieces, which the torrent's revision covers.
         mark_of((
             self.torrent.revision,
+            self.facts,
             self.stream.is_some(),
             self.stream.map(|_| self.tribler.services.files.revision()),
             (options.is_stopped, options.anon_hops, options.safe_seeding),

@@ -29,7 +29,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::dialects::SessionFacts;
 use crate::dialects::tribler::errors::Refusal;
 use crate::dialects::tribler::listing::Listings;
 use crate::domain::hash::AnyHash;
@@ -79,14 +78,13 @@ impl Generation {
 /// The dialect: the services it speaks for, and what it keeps to answer lists fast.
 pub struct Tribler {
     services: Services,
-    facts: SessionFacts,
     listings: Listings,
 }
 
 impl Tribler {
     /// A dialect over `services`.
-    pub fn new(services: Services, facts: SessionFacts) -> Self {
-        Self { services, facts, listings: Listings::default() }
+    pub fn new(services: Services) -> Self {
+        Self { services, listings: Listings::default() }
     }
 
     /// Answers one call; refusals in the form of `generation`.
