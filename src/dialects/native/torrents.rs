@@ -24,6 +24,7 @@ use crate::dialects::native::torrents_wire::PatchBody;
 use crate::dialects::native::torrents_wire::QueueBody;
 use crate::dialects::native::torrents_wire::TorrentList;
 use crate::dialects::native::torrents_wire::TorrentRow;
+use crate::dialects::native::torrents_wire::object_text;
 use crate::dialects::native::wire;
 use crate::domain::error::Error;
 use crate::domain::error::ErrorKind;
@@ -37,6 +38,8 @@ use crate::service::adding::Added;
 use crate::service::adding::Source;
 use crate::service::bulk::Action;
 use crate::service::filter::Filter;
+use crate::service::labels::LabelSet;
+use crate::service::labels::LabelWish;
 
 /// The registered type of a torrent file.
 const TORRENT_TYPE: &str = "application/x-bittorrent";
@@ -55,7 +58,7 @@ const ROUTES: &[Route] = &[
         method: "POST",
         path: "/v1/torrents",
         needs: Scope::Client,
-        query: &["save_path", "files", "stopped", "auto_managed"],
+        query: &IN_QUERY,
         run: |request| Box::pin(add_torrent(request)),
     },
     Route {
@@ -177,7 +180,9 @@ async fn list_torrents(request: Request<'_>) -> Outcome {
         ("save_path" = Option<String>, Query, description = "As in the JSON, beside a torrent file"),
         ("files" = Option<String>, Query, description = "Likewise; indices with commas"),
         ("stopped" = Option<bool>, Query, description = "Likewise"),
-        ("auto_managed" = Option<bool>, Query, description = "Likewise")),
+        ("auto_managed" = Option<bool>, Query, description = "Likewise"),
+        ("category" = Option<String>, Query, description = "Likewise"),
+        ("tags" = Option<String>, Query, description = "Likewise; words with commas")),
     request_body(content(
         (AddBody = "application/json"),
         (Vec<u8> = "application/x-bittorrent"))),
@@ -207,7 +212,7 @@ async fn add_torrent(mut request: Request<'_>) -> Outcome {
 }
 
 /// The options that may stand in the query beside a torrent file.
-const IN_QUERY: [&str; 4] = ["save_path", "files", "stopped", "auto_managed"];
+const IN_QUERY: [&str; 6] = ["save_path", "files", "stopped", "auto_managed", "category", "tags"];
 
 fn in_query(request: &Request<'_>) -> Result<AddBody, Problem> {
     let index = |text: &str| {
@@ -220,8 +225,15 @@ fn in_query(request: &Request<'_>) -> Result<AddBody, Problem> {
         files: files.transpose()?,
         stopped: request.flag("stopped")?,
         auto_managed: request.flag("auto_managed")?,
+        category: request.query("category").map(str::to_owned),
+        tags: request.query("tags").map(|tags| words(tags).map(str::to_owned).collect()),
         ..AddBody::default()
     })
+}
+
+/// Words with commas.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim).filter(|word| !word.is_empty())
 }
 
 fn wish_of(options: &AddBody) -> AddWish {
@@ -230,6 +242,12 @@ fn wish_of(options: &AddBody) -> AddWish {
         selected_files: options.files.clone(),
         is_stopped: options.stopped.unwrap_or(false),
         auto_managed: options.auto_managed.unwrap_or(false),
+        labels: LabelSet {
+            category: options.category.clone(),
+            tags: options.tags.clone().unwrap_or_default(),
+            metadata: options.metadata.as_ref().map(object_text).unwrap_or_default(),
+            ..LabelSet::default()
+        },
         ..AddWish::default()
     }
 }
@@ -376,6 +394,15 @@ async fn change_torrent(mut request: Request<'_>) -> Outcome {
     let id = request.torrent()?.id;
     let body: PatchBody = request.json().await?;
     let torrents = &request.services().torrents;
+    let wish = LabelWish {
+        category: body.category,
+        tags: body.tags,
+        metadata: body.metadata.as_ref().map(object_text),
+        max_connections: None,
+    };
+    if wish != LabelWish::default() {
+        torrents.labels().change(id, wish).await?;
+    }
     if body.download_limit.is_some() || body.upload_limit.is_some() {
         torrents.set_limits(id, body.download_limit, body.upload_limit).await?;
     }

@@ -146,9 +146,9 @@ impl Serialize for Hash {
 pub(super) struct Object(Map<String, Value>);
 
 impl Object {
-    /// From the text that [`Object::to_text`] made; empty for anything else.
+    /// From an object as text, by whatever API it came; empty for anything else.
     pub(super) fn from_text(text: &str) -> Self {
-        serde_json::from_str(text).map(Self).unwrap_or_default()
+        serde_json::from_str(text).unwrap_or_default()
     }
 
     /// As text; empty for an empty object.
