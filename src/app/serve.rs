@@ -174,7 +174,7 @@ async fn start(loaded: &Loaded) -> Result<Running, Failure> {
     let (stop_http, stop) = watch::channel(false);
     let events = tokio::spawn(events::run(handle.events.clone(), stop.clone()));
     let streams = EventStreams::new(stop.clone());
-    let handlers = dialects::handlers(handle, services::facts(config), streams);
+    let handlers = dialects::handlers(handle, streams);
     let http = tokio::spawn(server.run(handlers, stop));
     announce(&state, &addresses, config)?;
     Ok(Running { stop_http, http, events, tracker, engine, keeper, store, state, lifecycle })
