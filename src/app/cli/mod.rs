@@ -111,7 +111,7 @@ enum Command {
     Shares(With<NoArgs>),
     /// End shares; the files stay
     Unshare(With<share::UnshareArgs>),
-    /// Let people have your shares: add, ls, invite, revoke, rm
+    /// Let people have your shares: add, ls, show, invite, revoke, rm
     Friend(friend::FriendArgs),
     /// Show the connections of a torrent
     Peers(With<peers::PeersArgs>),
