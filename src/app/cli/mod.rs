@@ -115,7 +115,7 @@ enum Command {
     Friend(friend::FriendArgs),
     /// Show the connections of a torrent
     Peers(With<peers::PeersArgs>),
-    /// Show what the running server's own tracker knows of an info-hash
+    /// Show who is in the swarm of a share or torrent, and whether you can stop
     Swarm(With<swarm::SwarmArgs>),
     /// Make, list and forget keys of the running server's own tracker
     #[command(subcommand)]
