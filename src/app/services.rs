@@ -19,6 +19,7 @@ use crate::http::Role;
 use crate::http::Tls;
 use crate::service::Services;
 use crate::service::access::Access;
+use crate::service::accounts::Accounts;
 use crate::service::attempts::Attempts;
 use crate::service::auth::Auth;
 use crate::service::authoring::Authoring;
@@ -57,10 +58,10 @@ pub(crate) fn services(
     doors: Doors,
     (engine, store): (&Engine, &Store),
     roots: &Roots,
-    (torrents, (swarms, access), (authoring, shares, friends)): (
+    (torrents, (swarms, access), (authoring, shares, friends, accounts)): (
         Torrents,
         (Swarms, Access),
-        (Authoring, Shares, Friends),
+        (Authoring, Shares, Friends, Accounts),
     ),
     (stats, settings, health): (Stats, Settings, Health),
 ) -> Services {
@@ -101,6 +102,7 @@ pub(crate) fn services(
         shares,
         share_jobs,
         friends,
+        accounts,
     }
 }
 

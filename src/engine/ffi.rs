@@ -150,8 +150,19 @@ pub(crate) mod bridge {
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     enum Verdict {
         Open,
+        Guest,
         Member,
         Stranger,
+    }
+
+    /// A connection of a share that has ended; the address is in IPv6 form.
+    #[derive(Debug, Clone, Copy)]
+    struct EndedConnection {
+        ip: [u8; 16],
+        port: u16,
+        peer_id: [u8; 20],
+        sent: u64, // payload bytes
+        received: u64,
     }
 
     /// Rate and connection limits of one torrent: bytes/s (0 = none), counts (-1 = none, 0 = as
@@ -355,6 +366,9 @@ pub(crate) mod bridge {
         /// Called on libtorrent's network thread for each connection, with addresses in IPv6 form:
         /// never waits, never panics.
         fn judge(self: &Gate, torrent: &[u8; 20], remote: &[u8; 16], local: &[u8; 16]) -> Verdict;
+        /// Called on libtorrent's network thread when a guest or member has gone, if payload
+        /// passed: never waits, never panics.
+        fn ended(self: &Gate, torrent: &[u8; 20], ended: &EndedConnection);
 
         type Progress;
         /// Called after each hashed piece; false stops the work with an error "cancelled".

@@ -63,6 +63,7 @@ use crate::tracker::access::Access;
 use crate::tracker::counters::Counters;
 pub use crate::tracker::own::OwnPeer;
 use crate::tracker::random::Random;
+use crate::tracker::record::KeyNumber;
 pub use crate::tracker::scope::External;
 use crate::tracker::scope::View;
 use crate::tracker::scope::endpoint_v4;
@@ -84,6 +85,8 @@ const JITTER_PARTS: u32 = 10;
 const SWEEP_STEPS: usize = 120;
 /// New peers of held swarms that may wait for the engine; more are left to their next announce.
 const NEWCOMERS_MAX: usize = 1024;
+/// Peers that left and wait for whoever keeps accounts; more are seen to be gone.
+const DEPARTURES_MAX: usize = 4096;
 /// How far the clock is ahead at the start: nothing is older than the first moment.
 const CLOCK_START_S: u32 = 1 << 24;
 
@@ -120,6 +123,17 @@ pub struct Newcomer {
     pub address: SocketAddr,
 }
 
+/// A peer that has left a swarm, with the key it was there with; what it said last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Departure {
+    /// The swarm.
+    pub info_hash: TorrentId,
+    /// The second of the tracker's clock in which it left.
+    pub clock_s: u32,
+    /// The peer.
+    pub peer: SwarmPeer,
+}
+
 /// The handle everybody clones.
 #[derive(Clone, Debug)]
 pub struct Tracker {
@@ -140,6 +154,7 @@ struct Inner {
     completed: Mutex<HashSet<TorrentId>>,
     completed_grew: Notify,
     newcomers: OnceLock<mpsc::Sender<Newcomer>>,
+    departures: OnceLock<mpsc::Sender<Departure>>,
 }
 
 impl Tracker {
@@ -168,6 +183,7 @@ impl Tracker {
             completed: Mutex::default(),
             completed_grew: Notify::new(),
             newcomers: OnceLock::new(),
+            departures: OnceLock::new(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -226,6 +242,9 @@ impl Tracker {
         if settled.is_new && settled.is_held {
             self.tell_engine(announce.info_hash, SocketAddr::new(home(asker), announce.port));
         }
+        if let Some(number) = settled.has_left {
+            self.tell_left(announce, number, now.clock_s);
+        }
         let SwarmCounts { seeders, leechers, completed } = settled.counts;
         let interval_s = self.interval_s();
         let jitter = random.below((interval_s / JITTER_PARTS) as usize + 1) as u32;
@@ -261,6 +280,11 @@ impl Tracker {
                 inner.swarms.change(&summary.info_hash, |swarm| self.keep(swarm));
             }
         }
+    }
+
+    /// Seconds of silence after which a peer is gone.
+    pub fn peer_timeout_s(&self) -> u32 {
+        self.inner.peer_timeout_s.load(Relaxed)
     }
 
     /// The mode of swarms without one of their own.
@@ -396,6 +420,31 @@ impl Tracker {
     pub fn newcomers(&self) -> Option<mpsc::Receiver<Newcomer>> {
         let (sender, receiver) = mpsc::channel(NEWCOMERS_MAX);
         self.inner.newcomers.set(sender).ok().map(|()| receiver)
+    }
+
+    /// The peers with a key that leave from now on; only the first caller gets them.
+    pub fn departures(&self) -> Option<mpsc::Receiver<Departure>> {
+        let (sender, receiver) = mpsc::channel(DEPARTURES_MAX);
+        self.inner.departures.set(sender).ok().map(|()| receiver)
+    }
+
+    fn tell_left(&self, announce: &Announce<'_>, number: KeyNumber, clock_s: u32) {
+        let Some(departures) = self.inner.departures.get() else { return };
+        let Some(key) = self.inner.access.key_of(number) else { return };
+        let peer = SwarmPeer {
+            peer_id: announce.peer_id,
+            address: SocketAddr::new(home(announce.asker), announce.port),
+            uploaded: announce.uploaded,
+            downloaded: announce.downloaded,
+            left: announce.left,
+            event: announce.event,
+            age_s: 0,
+            is_seeder: announce.left == 0,
+            is_own: false,
+            key: Some(key),
+        };
+        // A full queue is no loss: that it is gone is seen, and what it had said before.
+        let _ = departures.try_send(Departure { info_hash: announce.info_hash, clock_s, peer });
     }
 
     fn tell_engine(&self, info_hash: TorrentId, address: SocketAddr) {

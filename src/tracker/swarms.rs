@@ -94,6 +94,7 @@ pub(crate) struct Coming {
 }
 
 /// The settled parts of an announce.
+#[derive(Default)]
 pub(crate) struct Settled {
     /// The swarm's numbers, the asker included.
     pub(crate) counts: SwarmCounts,
@@ -103,6 +104,16 @@ pub(crate) struct Settled {
     pub(crate) is_held: bool,
     /// The count of completed downloads grew.
     pub(crate) has_completed: bool,
+    /// It was there and has left, and showed this key to do so.
+    pub(crate) has_left: Option<KeyNumber>,
+}
+
+/// What an announce did to its peer.
+#[derive(Default)]
+struct Change {
+    is_new: bool,
+    has_completed: bool,
+    has_left: bool,
 }
 
 /// How an announce is answered.
@@ -200,9 +211,7 @@ impl Swarms {
                 let key_shown = judge(Marks::default())?;
                 if announce.event == AnnounceEvent::Stopped {
                     // Nobody leaves a swarm that is not there (vector U28).
-                    let counts = SwarmCounts::default();
-                    let (is_new, is_held, has_completed) = (false, false, false);
-                    return Ok(Settled { counts, is_new, is_held, has_completed });
+                    return Ok(Settled::default());
                 }
                 let maker = self.admit_swarm(place)?;
                 let make = || Swarm { maker, ..Swarm::new() };
@@ -222,7 +231,7 @@ impl Swarms {
                 self.put(peers, key, (announce, record), wish, others, random, list)
             }
         };
-        let (is_new, has_completed) = match outcome {
+        let Change { is_new, has_completed, has_left } = match outcome {
             Ok(outcome) => outcome,
             Err(refusal) => {
                 if swarm.is_idle() {
@@ -237,10 +246,11 @@ impl Swarms {
         if swarm.is_idle() {
             self.forget(part, hash, tag);
         }
-        Ok(Settled { counts, is_new, is_held, has_completed })
+        let has_left = has_left.then_some(key_shown);
+        Ok(Settled { counts, is_new, is_held, has_completed, has_left })
     }
 
-    /// Puts or removes one peer; tells whether it is new and whether a completion counts.
+    /// Puts or removes one peer.
     #[allow(clippy::too_many_arguments, reason = "the parts of one announce, borrowed apart")]
     fn put<E: Endpoint>(
         &self,
@@ -251,7 +261,7 @@ impl Swarms {
         others: usize,
         random: &mut Random,
         list: &mut PeerList,
-    ) -> Result<(bool, bool), Refusal> {
+    ) -> Result<Change, Refusal> {
         let found = peers.find(&key, self.secret);
         let known = found.map(|place| *peers.record(place));
         if announce.event == AnnounceEvent::Stopped {
@@ -261,8 +271,9 @@ impl Swarms {
             {
                 peers.remove(place, self.secret);
                 self.peers.fetch_sub(1, Relaxed);
+                return Ok(Change { has_left: true, ..Change::default() });
             }
-            return Ok((false, false));
+            return Ok(Change::default());
         }
         known.iter().for_each(|known| record.inherit(known));
         let has_completed = announce.event == AnnounceEvent::Completed
@@ -280,7 +291,7 @@ impl Swarms {
             }
         };
         peers.choose(Some(place), record.is_seeder(), wish.want, wish.view, random, list);
-        Ok((found.is_none(), has_completed))
+        Ok(Change { is_new: found.is_none(), has_completed, has_left: false })
     }
 
     /// Whether one more swarm may be made, and by whom it counts as made.
@@ -460,7 +471,7 @@ impl Swarms {
     /// What is kept of a swarm.
     pub(crate) fn record(&self, hash: &TorrentId) -> SwarmRecord {
         let record = |swarm: &Swarm| record(hash, swarm);
-        self.look(hash, record).unwrap_or_else(|| record_of_nothing(hash))
+        self.look(hash, record).unwrap_or_else(|| self::record(hash, &Swarm::new()))
     }
 
     /// The info-hashes on the whitelist, in order.
@@ -508,8 +519,4 @@ fn summary(hash: &TorrentId, swarm: &Swarm) -> SwarmSummary {
 fn record(hash: &TorrentId, swarm: &Swarm) -> SwarmRecord {
     let Marks { is_listed, is_flagged, mode, .. } = swarm.marks;
     SwarmRecord { info_hash: *hash, is_listed, is_flagged, mode, completed: swarm.completed }
-}
-
-fn record_of_nothing(hash: &TorrentId) -> SwarmRecord {
-    record(hash, &Swarm::new())
 }

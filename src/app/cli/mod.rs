@@ -112,11 +112,11 @@ enum Command {
     Shares,
     /// End shares; the files stay
     Unshare(share::UnshareArgs),
-    /// Let people have your shares: add, ls, invite, revoke, rm
+    /// Let people have your shares: add, ls, show, invite, revoke, rm
     Friend(friend::FriendArgs),
     /// Show the connections of a torrent
     Peers(peers::PeersArgs),
-    /// Show what the running server's own tracker knows of an info-hash
+    /// Show who is in the swarm of a share or torrent, and whether you can stop
     Swarm(swarm::SwarmArgs),
     /// Make, list and forget keys of the running server's own tracker
     #[command(subcommand)]
