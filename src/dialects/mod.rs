@@ -33,36 +33,18 @@ use crate::service::Services;
 use crate::service::friends::Friends;
 use crate::service::swarms::Swarms;
 
-/// What the configuration says about the session that some API repeats.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct SessionFacts {
-    /// Limit of all downloads together, bytes/s, 0 = none.
-    pub download_limit: u32,
-    /// Limit of all uploads together, bytes/s, 0 = none.
-    pub upload_limit: u32,
-    /// Whether peers are looked for in the DHT.
-    pub has_dht: bool,
-    /// Whether peers tell each other of peers.
-    pub has_pex: bool,
-    /// Whether Torrust's older API lists peers as objects, as 2.1 to 2.3 did.
-    pub has_torrust_objects: bool,
-    /// Whether `/metrics` answers without a token.
-    pub has_open_metrics: bool,
-}
-
 /// What the server calls for every request, by the role of the listener that it came to. All APIs
 /// share the places of `streams`.
-pub fn handlers(services: Services, facts: SessionFacts, streams: EventStreams) -> Handlers {
+pub fn handlers(services: Services, streams: EventStreams) -> Handlers {
     let (swarms, for_tracker) = (services.swarms.clone(), services.swarms.clone());
     let friends = services.friends.clone();
     let dialects = Arc::new(Dialects {
         native: Native::new(services.clone(), streams.clone()),
-        porla: Porla::new(services.clone()),
-        torrust: Torrust::new(services.clone(), facts),
+        porla: Porla::new(services.clone(), streams.clone()),
+        torrust: Torrust::new(services.clone()),
         udpt: Udpt::new(services.clone()),
-        tribler: Tribler::new(services.clone(), facts, streams),
+        tribler: Tribler::new(services.clone(), streams),
         services,
-        facts,
         swarms,
     });
     let api = move |call| {
@@ -136,13 +118,15 @@ struct Dialects {
     udpt: Udpt,
     tribler: Tribler,
     services: Services,
-    facts: SessionFacts,
     swarms: Swarms,
 }
 
 impl Dialects {
     fn metrics_access(&self) -> MetricsAccess {
-        if self.facts.has_open_metrics { MetricsAccess::Open } else { MetricsAccess::Token }
+        match self.services.settings.facts().has_open_metrics {
+            true => MetricsAccess::Open,
+            false => MetricsAccess::Token,
+        }
     }
 
     async fn answer(&self, call: Call) -> Reply {

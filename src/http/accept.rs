@@ -67,6 +67,8 @@ pub(crate) async fn run(server: Server, handlers: Handlers, stop: watch::Receive
         refuse: handlers.refuse,
         guard,
         request_time: config.api_limits.request_time,
+        base_path: normal(&config.base_path),
+        bodies: config.body_limits,
     };
     let api = Shared::new(Service::Api(Arc::new(api)), config.api_limits, stop.clone());
     let tracker = Service::Tracker(Arc::new(Tracker {
@@ -80,6 +82,14 @@ pub(crate) async fn run(server: Server, handlers: Handlers, stop: watch::Receive
     };
     join_all(listeners.into_iter().map(|one| accept(shared(one.role), one))).await;
     tokio::join!(end(&api), end(&tracker));
+}
+
+/// A base path with a slash before it and none behind.
+fn normal(base_path: &str) -> String {
+    match base_path.trim_matches('/') {
+        "" => String::new(),
+        words => format!("/{words}"),
+    }
 }
 
 async fn accept(shared: Arc<Shared>, listener: Opened) {

@@ -13,6 +13,8 @@ use warp::path::FullPath;
 
 use crate::http::Handler;
 use crate::http::body;
+use crate::http::body::BodyLimits;
+use crate::http::body::Unread;
 use crate::http::call::Call;
 use crate::http::connection::Ends;
 use crate::http::guard::Guard;
@@ -31,6 +33,9 @@ pub(crate) struct Api {
     pub(crate) refuse: Refuse,
     pub(crate) guard: Guard,
     pub(crate) request_time: Duration,
+    /// What may stand before every path, as behind a proxy: `/` and a name, or nothing.
+    pub(crate) base_path: String,
+    pub(crate) bodies: BodyLimits,
 }
 
 /// The one filter: any request becomes a call.
@@ -66,19 +71,29 @@ struct Parts {
 async fn answer(api: &Api, request: Parts) -> Reply {
     let Parts { method, path, query, headers, ends, incoming } = request;
     let is_head = method == Method::HEAD;
+    let due = Instant::now() + api.request_time;
+    let path = below(&api.base_path, path.as_str());
     let outcome = match api.guard.check(&headers) {
         Err(refused) => Err(Unanswered::new(403, refused.0)),
         Ok(()) => {
-            let body_due = Instant::now() + api.request_time;
-            let call = Call::new(method, path.as_str(), &query, headers, ends, incoming, body_due);
-            match call {
+            let body = Unread { incoming, due, limits: api.bodies };
+            match Call::new(method, path, &query, headers, ends, body) {
                 Some(call) => limited(api, call).await,
                 None => Err(Unanswered::new(400, "the path is not UTF-8")),
             }
         }
     };
-    let reply = outcome.unwrap_or_else(|why| (api.refuse)(path.as_str(), &why));
+    let reply = outcome.unwrap_or_else(|why| (api.refuse)(path, &why));
     if is_head { reply.without_body() } else { reply }
+}
+
+/// The path without the base path before it. Whoever comes past the proxy writes none.
+fn below<'a>(base_path: &str, path: &'a str) -> &'a str {
+    match path.strip_prefix(base_path) {
+        Some("") => "/",
+        Some(rest) if rest.starts_with('/') => rest,
+        _ => path,
+    }
 }
 
 /// The handler's answer, within its time. A change runs to its end even when its caller goes away
@@ -95,4 +110,25 @@ async fn limited(api: &Api, call: Call) -> Result<Reply, Unanswered> {
     }
     let done = tokio::time::timeout(limit, tokio::spawn(work)).await.map_err(late)?;
     done.map_err(|_| Unanswered::new(500, "internal error"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_base_path_ends_at_a_slash() {
+        for (base, path, rest) in [
+            ("", "/v1/stats", "/v1/stats"),
+            ("", "/", "/"),
+            ("/a", "/a/v1", "/v1"),
+            ("/a", "/a/", "/"),
+            ("/a", "/a", "/"),
+            ("/a", "/ab", "/ab"),
+            ("/a", "/v1", "/v1"),
+            ("/a/b", "/a/b/c", "/c"),
+        ] {
+            assert_eq!(below(base, path), rest, "{base} {path}");
+        }
+    }
 }

@@ -35,6 +35,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 pub use crate::http::body::BodyError;
+pub use crate::http::body::BodyLimits;
 pub use crate::http::call::Call;
 pub use crate::http::events::Behind;
 pub use crate::http::events::End;
@@ -82,6 +83,11 @@ pub struct HttpConfig {
     pub allowed_hosts: Vec<String>,
     /// Origins whose pages may call the API (rule W6).
     pub allowed_origins: Vec<String>,
+    /// What may stand before every path of the API, as behind a proxy; slashes at its ends do not
+    /// matter, and an empty one is none.
+    pub base_path: String,
+    /// How large the bodies of requests to the API may be.
+    pub body_limits: BodyLimits,
     /// Proxies whose word about the tracker's callers is believed (rule W12).
     pub tracker_proxies: Vec<Network>,
     /// What callers of the API may use up (rule W9).

@@ -17,6 +17,7 @@ use tokio::time::timeout;
 
 use crate::domain::network::Network;
 use crate::http::BodyError;
+use crate::http::BodyLimits;
 use crate::http::Call;
 use crate::http::Handlers;
 use crate::http::HttpConfig;
@@ -80,6 +81,8 @@ fn config(api_limits: HttpLimits, tracker_limits: HttpLimits) -> HttpConfig {
         listeners: vec![listener(Role::Api), listener(Role::Tracker)],
         allowed_hosts: Vec::new(),
         allowed_origins: Vec::new(),
+        base_path: String::new(),
+        body_limits: BodyLimits::default(),
         tracker_proxies: Vec::new(),
         api_limits,
         tracker_limits,

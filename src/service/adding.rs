@@ -117,13 +117,14 @@ impl Torrents {
         Ok(Added { id, is_new: true })
     }
 
-    /// Adds a torrent that is not there yet, as [`Torrents::add`] does.
+    /// Adds a torrent that is not there yet, as [`Torrents::add`] does. Whoever adds or removes the
+    /// same one at the moment is waited for.
     ///
     /// # Errors
     /// Conflict, when it is there; else as [`Torrents::add`].
     pub async fn add_new(&self, parsed: Parsed, wish: AddWish) -> Result<TorrentId> {
         let id = parsed.hashes().id();
-        let _change = self.begin_change(id)?;
+        let _change = self.wait_to_change(id).await?;
         if self.existing(&parsed.hashes()).is_some() {
             return Err(Error::conflict(format!("torrent {id} is there already")));
         }

@@ -3,6 +3,7 @@
 //! Nothing here knows HTTP or an API's JSON.
 
 pub mod access;
+pub mod accounts;
 pub mod adding;
 pub mod attempts;
 pub mod auth;
@@ -24,6 +25,7 @@ pub mod inspect;
 pub mod keeper;
 pub mod kv;
 pub mod labels;
+pub(crate) mod ledger;
 pub mod lifecycle;
 pub mod loading;
 pub mod members;
@@ -55,6 +57,7 @@ pub mod users;
 pub mod watching;
 
 use crate::service::access::Access;
+use crate::service::accounts::Accounts;
 use crate::service::auth::Auth;
 use crate::service::authoring::Authoring;
 use crate::service::browse::Browse;
@@ -118,6 +121,8 @@ pub struct Services {
     pub share_jobs: ShareJobs,
     /// Keys with names, and their invites.
     pub friends: Friends,
+    /// What friends claim, and what was seen of it.
+    pub accounts: Accounts,
     /// The tokens that let in.
     pub tokens: Tokens,
     /// Those who log in with a password.

@@ -13,7 +13,7 @@ use crate::domain::tracker_report::TrackerReport;
 pub use crate::engine::MoveMode;
 pub use crate::engine::Properties;
 use crate::engine::PropertyChange;
-use crate::service::labels::LabelSet;
+use crate::service::labels::LabelWish;
 use crate::service::torrents::Torrents;
 
 /// What is to be set; `None` stays as it is.
@@ -85,11 +85,9 @@ impl Torrents {
             ));
         }
         if wish.max_connections.is_some() {
-            let labels = LabelSet {
-                max_connections: wish.max_connections,
-                ..(*self.labels().get(id)).clone()
-            };
-            self.labels().set(id, labels).await?;
+            let max_connections = wish.max_connections;
+            let wish = LabelWish { max_connections, ..LabelWish::default() };
+            self.labels().change(id, wish).await?;
         }
         let change = PropertyChange {
             max_connections: wish.max_connections,

@@ -48,7 +48,12 @@ impl Events {
             return Err(incoming.finish().expect("a refusal is whole"));
         }
         assert_eq!(incoming.header("content-type"), Some("text/event-stream"));
-        Ok(Self { incoming, text: String::new() })
+        Ok(Self::of(incoming))
+    }
+
+    /// The stream that somebody opened.
+    pub(crate) fn of(incoming: Incoming) -> Self {
+        Self { incoming, text: String::new() }
     }
 
     /// The next event; `None` when the stream has ended.

@@ -94,13 +94,9 @@ fn events(
     });
     stream::iter(parts.map(Ok)).chain(stream::unfold(Some(reader), |reader| async {
         let mut reader = reader?;
-        loop {
-            let Ok(change) = reader.next().await else { return Some((Err(Behind), None)) };
-            let words = change.words(API, events_wire::delta);
-            // What changed may be nothing that is shown.
-            if !words.is_empty() {
-                return Some((Ok(words), Some(reader)));
-            }
+        match reader.next_words(API, events_wire::delta).await {
+            Ok(words) => Some((Ok(words), Some(reader))),
+            Err(_) => Some((Err(Behind), None)),
         }
     }))
 }

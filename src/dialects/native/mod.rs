@@ -25,6 +25,8 @@ mod shares;
 mod shares_wire;
 mod stats;
 mod stats_wire;
+mod swarm_view;
+mod swarm_view_wire;
 mod swarms;
 mod swarms_wire;
 mod tokens;
@@ -80,6 +82,7 @@ const GROUPS: &[Group] = &[
     access::GROUP,
     tokens::GROUP,
     shares::GROUP,
+    swarm_view::GROUP,
     friends::GROUP,
     events::GROUP,
     stats::GROUP,

@@ -6,7 +6,6 @@
 mod errors;
 mod wire;
 
-use crate::dialects::SessionFacts;
 use crate::dialects::torrust::errors::Refusal;
 use crate::dialects::torrust::errors::shown;
 use crate::domain::access::AccessKey;
@@ -46,7 +45,6 @@ pub enum Generation {
 /// The dialect over the services.
 pub struct Torrust {
     services: Services,
-    facts: SessionFacts,
 }
 
 /// The first words of paths that are this API's, after `/api` or `/api/v1`.
@@ -69,8 +67,8 @@ pub fn refuse(why: &Unanswered) -> Reply {
 
 impl Torrust {
     /// Over `services`.
-    pub fn new(services: Services, facts: SessionFacts) -> Self {
-        Self { services, facts }
+    pub fn new(services: Services) -> Self {
+        Self { services }
     }
 
     /// Answers a call of this API.
@@ -228,7 +226,7 @@ impl Torrust {
         };
         let (peers, now_s) = (swarms.peers(info_hash), unix_now_s());
         json(match generation {
-            Generation::Old if self.facts.has_torrust_objects => {
+            Generation::Old if self.services.settings.facts().has_torrust_objects => {
                 wire::torrent_of_old_objects(&summary, &peers)
             }
             Generation::Old => wire::torrent_of_pairs(&summary, &peers, now_s),

@@ -22,6 +22,7 @@ use crate::domain::setting::Value;
 use crate::domain::torrent::Torrent;
 use crate::http::Call;
 use crate::http::Reply;
+use crate::service::settings::SessionFacts;
 use crate::service::stream_plan::StreamProgress;
 use crate::service::torrents::TorrentOptions;
 
@@ -85,29 +86,13 @@ impl Tribler {
             torrents: torrents.revision(),
             streams: self.services.files.revision(),
             loading,
-            facts: self.present_facts(),
+            facts: self.services.settings.facts(),
         };
         self.listings.of(generation, key).unwrap_or_else(|| {
             let list = torrents.list();
             let rows = list.iter().map(|torrent| self.entry(generation, key.facts, torrent));
             self.listings.render(generation, key, rows, &tail(loading))
         })
-    }
-
-    /// What lists repeat of the configuration, as it is now.
-    fn present_facts(&self) -> SessionFacts {
-        let settings = self.services.settings.list();
-        let value = |key: &str| settings.iter().find(|one| one.key == key).map(|one| &one.value);
-        let rate = |key: &str, configured: u32| match value(key) {
-            Some(Value::Number(rate)) => u32::try_from(*rate).unwrap_or(configured),
-            _ => configured,
-        };
-        SessionFacts {
-            download_limit: rate(DOWNLOAD_LIMIT, self.facts.download_limit),
-            upload_limit: rate(UPLOAD_LIMIT, self.facts.upload_limit),
-            has_dht: value(DHT).map_or(self.facts.has_dht, |value| *value == Value::Bool(true)),
-            ..self.facts
-        }
     }
 
     fn entry<'a>(
@@ -118,7 +103,7 @@ impl Tribler {
     ) -> Entry<'a> {
         let options = self.services.torrents.options(torrent.id).unwrap_or_default();
         let stream = self.services.files.progress(torrent);
-        Entry { tribler: self, generation, facts, torrent, options, stream }
+        Entry { tribler: self, facts, generation, torrent, options, stream }
     }
 
     async fn detailed_list(
@@ -127,7 +112,7 @@ impl Tribler {
         loading: (usize, usize),
         wish: &Wish,
     ) -> Result<Vec<u8>, Refusal> {
-        let facts = self.present_facts();
+        let facts = self.services.settings.facts();
         let mut body = b"{\"downloads\": [".to_vec();
         let empty = body.len();
         for torrent in self.services.torrents.list() {
@@ -192,8 +177,8 @@ fn append_detailed(body: &mut Vec<u8>, entry: &Entry<'_>, wish: &Wish, peers: Op
 /// A torrent on its way into the list.
 struct Entry<'a> {
     tribler: &'a Tribler,
-    generation: Generation,
     facts: SessionFacts,
+    generation: Generation,
     torrent: &'a Torrent,
     options: TorrentOptions,
     stream: Option<StreamProgress>,
@@ -220,6 +205,7 @@ impl Listed for Entry<'_> {
         // The progress of a stream follows from the pieces, which the torrent's revision covers.
         mark_of((
             self.torrent.revision,
+            self.facts,
             self.stream.is_some(),
             self.stream.map(|_| self.tribler.services.files.revision()),
             (options.is_stopped, options.anon_hops, options.safe_seeding),

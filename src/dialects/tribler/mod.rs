@@ -34,7 +34,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::dialects::SessionFacts;
 use crate::dialects::tribler::errors::Refusal;
 use crate::dialects::tribler::listing::Listings;
 use crate::domain::hash::AnyHash;
@@ -96,15 +95,14 @@ impl Generation {
 /// The dialect: the services it speaks for, and what it keeps to answer lists fast.
 pub struct Tribler {
     services: Services,
-    facts: SessionFacts,
     streams: EventStreams,
     listings: Listings,
 }
 
 impl Tribler {
     /// A dialect over `services`; event streams take their places from `streams`.
-    pub fn new(services: Services, facts: SessionFacts, streams: EventStreams) -> Self {
-        Self { services, facts, streams, listings: Listings::default() }
+    pub fn new(services: Services, streams: EventStreams) -> Self {
+        Self { services, streams, listings: Listings::default() }
     }
 
     /// Answers one call; refusals in the form of `generation`.
