@@ -13,6 +13,7 @@ mod bad_input;
 mod cli;
 mod crash;
 mod disk_full;
+mod doctor;
 mod events;
 mod foreign;
 mod hostile;

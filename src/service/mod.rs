@@ -9,6 +9,7 @@ pub mod auth;
 pub mod authoring;
 pub mod browse;
 pub mod bulk;
+pub mod doctor;
 pub mod events;
 pub mod fetch;
 pub(crate) mod fetch_guard;
@@ -57,6 +58,7 @@ use crate::service::access::Access;
 use crate::service::auth::Auth;
 use crate::service::authoring::Authoring;
 use crate::service::browse::Browse;
+use crate::service::doctor::Doctor;
 use crate::service::events::Events;
 use crate::service::fetch::Fetch;
 use crate::service::files::Files;
@@ -99,6 +101,8 @@ pub struct Services {
     pub settings: Settings,
     /// Whether the program does its work.
     pub health: Health,
+    /// Whether the surroundings are as they should be.
+    pub doctor: Doctor,
     /// Values that API clients keep here.
     pub kv: Kv,
     /// What users write on torrents.

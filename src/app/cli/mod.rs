@@ -5,6 +5,8 @@ mod add;
 mod client;
 mod completions;
 mod config;
+mod doctor;
+mod doctor_wire;
 mod events;
 mod key;
 mod ls;
@@ -47,7 +49,8 @@ Configuration comes from, each winning over those before it: defaults; the file 
 cove.toml in the state directory; variables COVE_SECTION__KEY such as COVE_API__BIND; --set and
 the other flags. `cove config` shows every key with its value and where it came from.
 
-All commands but serve and config find the server of the same state directory by themselves. For another server give
+All commands but serve and config find the server of the same state directory by themselves (doctor
+looks itself when there is none). For another server give
 --url and its token in COVE_API__TOKEN.
 
 Exit codes:
@@ -59,7 +62,8 @@ Exit codes:
   5  a port is in use
   6  the server cannot be reached
   7  the server refused the token
-  8  nothing is named so";
+  8  nothing is named so
+  9  the doctor found a fault";
 
 /// A BitTorrent client and tracker in one process.
 #[derive(Debug, Parser)]
@@ -99,6 +103,8 @@ enum Command {
     Serve(With<serve::ServeArgs>),
     /// Show every configuration value and where it came from
     Config(With<NoArgs>),
+    /// Look whether everything around the program is as it should be
+    Doctor(With<NoArgs>),
     /// Add torrents to the running server
     Add(With<add::AddArgs>),
     /// List the torrents of the running server
@@ -196,7 +202,7 @@ impl Command {
     fn flags(&self) -> Option<&Flags> {
         match self {
             Self::Serve(with) => Some(&with.flags),
-            Self::Config(with) | Self::Stats(with) => Some(&with.flags),
+            Self::Config(with) | Self::Doctor(with) | Self::Stats(with) => Some(&with.flags),
             Self::Events(with) => Some(&with.flags),
             Self::Settings(with) => Some(&with.flags),
             Self::Ls(with) => Some(&with.flags),
@@ -268,6 +274,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
     match cli.command {
         Command::Serve(with) => return serve::run(&with.args, &mut context),
         Command::Config(_) => config::run(&context, &mut out)?,
+        Command::Doctor(_) => doctor::run(&context, &mut out)?,
         Command::Add(with) => add::run(&with.args, &context, &mut out)?,
         Command::Ls(with) => ls::run(&with.args, &context, &mut out)?,
         Command::Peers(with) => peers::run(&with.args, &context, &mut out)?,
@@ -303,7 +310,7 @@ mod tests {
     fn the_tree_of_commands_is_sound_and_help_names_every_exit_code() {
         Cli::command().debug_assert();
         let help = Cli::command().render_help().to_string();
-        for code in 0..=8 {
+        for code in 0..=9 {
             assert!(help.contains(&format!("\n  {code}  ")), "{code}");
         }
     }
