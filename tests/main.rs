@@ -14,6 +14,7 @@ mod cli;
 mod completing;
 mod crash;
 mod disk_full;
+mod doctor;
 mod events;
 mod foreign;
 mod hostile;

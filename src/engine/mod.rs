@@ -14,6 +14,7 @@ pub(crate) mod ffi;
 pub(crate) mod ffi_details;
 mod fresh;
 mod message;
+mod outside;
 mod prepared;
 mod pulse;
 mod saving;
@@ -64,6 +65,8 @@ use crate::engine::fresh::Fresh;
 use crate::engine::message::Message;
 use crate::engine::message::Reply;
 pub use crate::engine::message::Saved;
+pub use crate::engine::outside::Outside;
+pub use crate::engine::outside::PortMapping;
 pub use crate::engine::prepared::AddOptions;
 pub use crate::engine::prepared::Prepared;
 pub use crate::engine::prepared::Tuning;
@@ -212,6 +215,11 @@ impl Engine {
     /// The TCP port that peers reach; `None` until it listens, 0 when it cannot.
     pub fn listening(&self) -> watch::Receiver<Option<u16>> {
         self.listening.clone()
+    }
+
+    /// What is known of the way to us: forwarded ports, addresses that are taken. Memory only.
+    pub fn outside(&self) -> Outside {
+        self.board.outside.get()
     }
 
     /// Adds a torrent to `session` and waits for libtorrent to take it.

@@ -9,6 +9,8 @@ mod access;
 mod access_wire;
 mod auth;
 mod docs;
+mod doctor;
+mod doctor_wire;
 mod events;
 mod events_wire;
 mod friends;
@@ -86,6 +88,7 @@ const GROUPS: &[Group] = &[
     friends::GROUP,
     events::GROUP,
     stats::GROUP,
+    doctor::GROUP,
     settings::GROUP,
     docs::GROUP,
 ];
