@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::dialects::SessionFacts;
 use crate::dialects::tribler::Generation;
 use crate::dialects::tribler::Tribler;
 use crate::dialects::tribler::details;
@@ -18,7 +17,6 @@ use crate::dialects::tribler::wire::Checkpoints;
 use crate::dialects::tribler::wire::FilesAnswer;
 use crate::domain::hash::TorrentId;
 use crate::domain::peer::Peer;
-use crate::domain::setting::Value;
 use crate::domain::torrent::Torrent;
 use crate::http::Call;
 use crate::http::Reply;
@@ -210,7 +208,6 @@ impl Listed for Entry<'_> {
             self.stream.map(|_| self.tribler.services.files.revision()),
             (options.is_stopped, options.anon_hops, options.safe_seeding),
             &options.completed_dir,
-            self.facts,
         ))
     }
 

@@ -55,25 +55,22 @@ fn words(
     reader: Reader,
 ) -> impl Stream<Item = Result<Bytes, Behind>> + Send {
     let start = events_wire::event(generation, &Happened::Start);
+    let (name, make) = api(generation);
     let changes = stream::unfold(Some(reader), move |reader| async move {
         let mut reader = reader?;
-        loop {
-            let Ok(change) = reader.next().await else { return Some((Err(Behind), None)) };
-            let words = change.words(api(generation), |change| told(generation, change));
-            // What changed may be nothing that is told.
-            if !words.is_empty() {
-                return Some((Ok(words), Some(reader)));
-            }
+        match reader.next_words(name, make).await {
+            Ok(words) => Some((Ok(words), Some(reader))),
+            Err(_) => Some((Err(Behind), None)),
         }
     });
     futures_util::StreamExt::chain(stream::iter([Ok(Bytes::from(start))]), changes)
 }
 
-/// The name of a generation among those that word changes.
-fn api(generation: Generation) -> &'static str {
+/// The name of a generation among those that word changes, and its words.
+fn api(generation: Generation) -> (&'static str, fn(&Change) -> Vec<u8>) {
     match generation {
-        Generation::Seven => "tribler 7",
-        Generation::Eight => "tribler 8",
+        Generation::Seven => ("tribler 7", |change| told(Generation::Seven, change)),
+        Generation::Eight => ("tribler 8", |change| told(Generation::Eight, change)),
     }
 }
 
