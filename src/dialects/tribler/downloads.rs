@@ -24,11 +24,6 @@ use crate::service::settings::SessionFacts;
 use crate::service::stream_plan::StreamProgress;
 use crate::service::torrents::TorrentOptions;
 
-/// The settings that a list repeats and that may change while the program runs.
-const DOWNLOAD_LIMIT: &str = "client.limits.download_bytes_per_s";
-const UPLOAD_LIMIT: &str = "client.limits.upload_bytes_per_s";
-const DHT: &str = "client.dht";
-
 /// What a list should show beyond the usual.
 struct Wish {
     has_peers: bool,
