@@ -57,11 +57,22 @@ const TRIBLER: &[Route] = &[
     ("POST", "/torrentinfo/uri", Scope::Client),
     ("GET", "/statistics/tribler", Scope::Read),
     ("GET", "/statistics/ipv8", Scope::Read),
+    ("GET", "/events", Scope::Read),
+    ("HEAD", "/events", Scope::Read),
+    ("GET", "/settings", Scope::Read),
+    ("POST", "/settings", Scope::Admin),
+    ("GET", "/libtorrent/settings", Scope::Read),
+    ("GET", "/libtorrent/session", Scope::Read),
     ("PUT", "/shutdown", Scope::Admin),
 ];
 
-const TRIBLER_8: &[Route] =
-    &[("GET", "/files/browse", Scope::Client), ("GET", "/files/list", Scope::Client)];
+const TRIBLER_8: &[Route] = &[
+    ("GET", "/files/browse", Scope::Client),
+    ("GET", "/files/list", Scope::Client),
+    ("GET", "/events/info", Scope::Read),
+    ("POST", "/createtorrent/dryrun", Scope::Client),
+    ("PUT", "/statistics/dirspace", Scope::Client),
+];
 
 const TORRUST: &[Route] = &[
     ("GET", "/stats", Scope::Read),

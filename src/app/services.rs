@@ -19,10 +19,13 @@ use crate::http::Role;
 use crate::http::Tls;
 use crate::service::Services;
 use crate::service::access::Access;
+use crate::service::accounts::Accounts;
 use crate::service::attempts::Attempts;
 use crate::service::auth::Auth;
 use crate::service::authoring::Authoring;
 use crate::service::browse::Browse;
+use crate::service::doctor::Doctor;
+use crate::service::doctor::Plan;
 use crate::service::events::Events;
 use crate::service::fetch::Fetch;
 use crate::service::fetch::FetchConfig;
@@ -47,6 +50,7 @@ use crate::service::torrents::Torrents;
 use crate::service::users::Setup;
 use crate::service::users::Users;
 use crate::store::Store;
+use crate::tracker::Tracker;
 
 /// How long fetching a torrent may take (rule F6).
 const FETCH_LIMIT: Duration = Duration::from_secs(10);
@@ -57,19 +61,18 @@ pub(crate) fn services(
     doors: Doors,
     (engine, store): (&Engine, &Store),
     roots: &Roots,
-    (torrents, (swarms, access), (authoring, shares, friends)): (
+    (torrents, (swarms, access), (authoring, shares, friends, accounts)): (
         Torrents,
         (Swarms, Access),
-        (Authoring, Shares, Friends),
+        (Authoring, Shares, Friends, Accounts),
     ),
     (stats, settings, health): (Stats, Settings, Health),
+    (plan, tracker): (Plan, Tracker),
 ) -> Services {
-    let fetch = Fetch::new(FetchConfig {
-        private: private_access(&config.client.fetch_private),
-        import_dirs: config.client.import_dirs.clone(),
-        bytes_max: config.api.limits.max_torrent_bytes,
-        timeout: FETCH_LIMIT,
-    });
+    let fetch = fetch(config);
+    let floors = (engine.clone(), tracker, store.clone());
+    let asked = (torrents.clone(), settings.clone(), fetch.clone());
+    let doctor = Doctor::new(plan, floors, asked);
     let share_jobs = ShareJobs::new(shares.clone());
     let files = Files::new(engine.clone(), torrents.clone(), roots.clone());
     let events = Events::new(torrents.clone(), swarms.clone());
@@ -89,6 +92,7 @@ pub(crate) fn services(
         stats,
         settings,
         health,
+        doctor,
         kv,
         labels,
         presets,
@@ -101,7 +105,17 @@ pub(crate) fn services(
         shares,
         share_jobs,
         friends,
+        accounts,
     }
+}
+
+fn fetch(config: &Config) -> Fetch {
+    Fetch::new(FetchConfig {
+        private: private_access(&config.client.fetch_private),
+        import_dirs: config.client.import_dirs.clone(),
+        bytes_max: config.api.limits.max_torrent_bytes,
+        timeout: FETCH_LIMIT,
+    })
 }
 
 /// The configured token, or the one in the state directory (rule W2).

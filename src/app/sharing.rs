@@ -2,11 +2,15 @@
 
 use crate::app::config_tracker::TrackerConfig;
 use crate::app::state_dir::Addresses;
+use crate::domain::account::Account;
+use crate::domain::account::AccountId;
 use crate::domain::error::Result;
 use crate::domain::share::Friend;
 use crate::domain::share::Invite;
 use crate::domain::share::Share;
 use crate::engine::Engine;
+use crate::service::accounts::Accounts;
+use crate::service::accounts::EndedLinks;
 use crate::service::authoring::Authoring;
 use crate::service::friends::Friends;
 use crate::service::members::Members;
@@ -23,6 +27,7 @@ pub(crate) struct Sharing {
     shares: Vec<Share>,
     friends: Vec<Friend>,
     invites: Vec<Invite>,
+    accounts: Vec<(AccountId, Account)>,
 }
 
 /// Reads it, and has the engine's gate know whom the shares are for.
@@ -39,6 +44,7 @@ pub(crate) async fn load(tracker: &Tracker, opened: &Opened) -> Result<Sharing> 
         shares,
         friends: store.friends().await?,
         invites: store.invites().await?,
+        accounts: store.accounts().await?,
     })
 }
 
@@ -56,16 +62,19 @@ impl Sharing {
         torrents: Torrents,
         engine: &Engine,
         (store, tracker): (Store, Tracker),
-        reach: Reach,
-    ) -> (Authoring, Shares, Friends) {
-        let Self { members, shares, friends, invites } = self;
+        (reach, ended): (Reach, EndedLinks),
+    ) -> (Authoring, Shares, Friends, Accounts) {
+        let Self { members, shares, friends, invites, accounts } = self;
         let both = (members.clone(), reach);
         let known = (store.clone(), tracker.clone());
         let shares = Shares::new(authoring.clone(), torrents, known, both, shares);
         tokio::spawn(shares.clone().follow(engine.clone()));
         let parts = (store, tracker, engine.clone());
-        let friends = Friends::new(parts, (members, shares.clone()), friends, invites);
+        let known = (members, shares.clone());
+        let friends = Friends::new(parts.clone(), known, friends, invites);
         tokio::spawn(friends.clone().read_files());
-        (authoring, shares, friends)
+        let named = (shares.clone(), friends.clone());
+        let accounts = Accounts::new(parts, named, ended, accounts);
+        (authoring, shares, friends, accounts)
     }
 }

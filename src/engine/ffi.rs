@@ -150,8 +150,19 @@ pub(crate) mod bridge {
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     enum Verdict {
         Open,
+        Guest,
         Member,
         Stranger,
+    }
+
+    /// A connection of a share that has ended; the address is in IPv6 form.
+    #[derive(Debug, Clone, Copy)]
+    struct EndedConnection {
+        ip: [u8; 16],
+        port: u16,
+        peer_id: [u8; 20],
+        sent: u64, // payload bytes
+        received: u64,
     }
 
     /// Rate and connection limits of one torrent: bytes/s (0 = none), counts (-1 = none, 0 = as
@@ -310,6 +321,7 @@ pub(crate) mod bridge {
         limits: ParseLimits, // for metadata that peers send
         cove_disk: bool,     // our own disk back end instead of libtorrent's
         utp_to_lan: bool,    // false: a uTP connection to the local network is redone over TCP
+        roots: Vec<String>,  // our own disk back end makes files below these only; none = anywhere
     }
 
     /// A statistic of the session: its name, its index in `Batch::stats`, counter or gauge.
@@ -354,6 +366,9 @@ pub(crate) mod bridge {
         /// Called on libtorrent's network thread for each connection, with addresses in IPv6 form:
         /// never waits, never panics.
         fn judge(self: &Gate, torrent: &[u8; 20], remote: &[u8; 16], local: &[u8; 16]) -> Verdict;
+        /// Called on libtorrent's network thread when a guest or member has gone, if payload
+        /// passed: never waits, never panics.
+        fn ended(self: &Gate, torrent: &[u8; 20], ended: &EndedConnection);
 
         type Progress;
         /// Called after each hashed piece; false stops the work with an error "cancelled".

@@ -28,10 +28,11 @@ use crate::http::reserve::Reserve;
 use crate::http::tls::Tls;
 use crate::http::tracker::Tracker;
 
-/// What a connection past the limits is told.
+/// What a connection past the limits is told. Its request is not read, so that which API it is for
+/// is not known: plain text.
 const TOO_MANY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n\
-    Content-Type: application/json\r\nRetry-After: 5\r\nContent-Length: 74\r\n\r\n\
-    {\"error\": {\"handled\": true, \"message\": \"too many connections; try later\"}}";
+    Content-Type: text/plain\r\nRetry-After: 5\r\nContent-Length: 32\r\n\r\n\
+    too many connections; try later\n";
 
 /// What every connection of one role shares.
 pub(crate) struct Shared {
@@ -63,6 +64,7 @@ pub(crate) async fn run(server: Server, handlers: Handlers, stop: watch::Receive
     let guard = Guard::new(bound, &config.allowed_hosts, &config.allowed_origins, &machine);
     let api = Api {
         handler: handlers.api,
+        refuse: handlers.refuse,
         guard,
         request_time: config.api_limits.request_time,
         base_path: normal(&config.base_path),

@@ -24,6 +24,7 @@ mod reserve;
 mod tests;
 mod tls;
 mod tracker;
+pub mod unanswered;
 mod watched;
 
 use std::net::SocketAddr;
@@ -50,6 +51,8 @@ pub use crate::http::reply::Reply;
 pub use crate::http::tls::Tls;
 pub use crate::http::tls::TlsFiles;
 pub use crate::http::tracker::TrackerCall;
+pub use crate::http::unanswered::Refuse;
+pub use crate::http::unanswered::Unanswered;
 
 use crate::domain::network::Network;
 use crate::http::listener::Opened;
@@ -67,6 +70,8 @@ pub struct Handlers {
     pub api: Handler,
     /// For [`Role::Tracker`].
     pub tracker: TrackerHandler,
+    /// Words what [`Role::Api`] refuses before its handler, or instead of it.
+    pub refuse: Refuse,
 }
 
 /// Where to listen, whom to believe, and what a caller may use up.

@@ -59,7 +59,7 @@ pub struct AddWish {
     pub is_stopped: bool,
     /// Whether the queue decides when it runs.
     pub auto_managed: bool,
-    /// Kept and shown.
+    /// Directory for its files once it is complete; `None` or empty = they stay.
     pub completed_dir: Option<String>,
     /// What is written on it.
     pub labels: Labels,
@@ -138,6 +138,8 @@ impl Torrents {
         wish.labels = labels::checked(wish.labels)?;
         wish.labels.max_connections = wish.tuning.max_connections;
         check_sources(&prepared, &wish.tuning)?;
+        let completed_dir = wish.completed_dir.take().unwrap_or_default();
+        wish.completed_dir = Some(self.resolve_aside(&completed_dir).await?);
         let prepared = self.decide_aside(prepared, wish.clone()).await?;
         self.insert(prepared, wish).await?;
         Ok(id)

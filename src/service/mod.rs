@@ -3,12 +3,15 @@
 //! Nothing here knows HTTP or an API's JSON.
 
 pub mod access;
+pub mod accounts;
 pub mod adding;
 pub mod attempts;
 pub mod auth;
 pub mod authoring;
 pub mod browse;
 pub mod bulk;
+pub mod completing;
+pub mod doctor;
 pub mod events;
 pub mod fetch;
 pub(crate) mod fetch_guard;
@@ -23,6 +26,7 @@ pub mod inspect;
 pub mod keeper;
 pub mod kv;
 pub mod labels;
+pub(crate) mod ledger;
 pub mod lifecycle;
 pub mod loading;
 pub mod members;
@@ -54,9 +58,11 @@ pub mod users;
 pub mod watching;
 
 use crate::service::access::Access;
+use crate::service::accounts::Accounts;
 use crate::service::auth::Auth;
 use crate::service::authoring::Authoring;
 use crate::service::browse::Browse;
+use crate::service::doctor::Doctor;
 use crate::service::events::Events;
 use crate::service::fetch::Fetch;
 use crate::service::files::Files;
@@ -99,6 +105,8 @@ pub struct Services {
     pub settings: Settings,
     /// Whether the program does its work.
     pub health: Health,
+    /// Whether the surroundings are as they should be.
+    pub doctor: Doctor,
     /// Values that API clients keep here.
     pub kv: Kv,
     /// What users write on torrents.
@@ -117,6 +125,8 @@ pub struct Services {
     pub share_jobs: ShareJobs,
     /// Keys with names, and their invites.
     pub friends: Friends,
+    /// What friends claim, and what was seen of it.
+    pub accounts: Accounts,
     /// The tokens that let in.
     pub tokens: Tokens,
     /// Those who log in with a password.

@@ -10,6 +10,7 @@ use rusqlite::types::ValueRef;
 use crate::domain::hash::Sha256Hash;
 use crate::domain::hash::TorrentId;
 use crate::store::access;
+use crate::store::accounts;
 use crate::store::counters;
 use crate::store::friends;
 use crate::store::labels;
@@ -71,7 +72,7 @@ pub struct BadRecord {
 }
 
 /// Tables of small records: their key, what one is called, and how the rest of one is written down.
-const SMALL_TABLES: [(&str, &str, &str, &str); 10] = [
+const SMALL_TABLES: [(&str, &str, &str, &str); 11] = [
     ("settings", "key", "setting", "format('value=%s', quote(value))"),
     ("counters", "name", "counter", "format('value=%s', quote(value))"),
     (
@@ -118,6 +119,12 @@ const SMALL_TABLES: [(&str, &str, &str, &str); 10] = [
         "invite",
         "format('friend=%s share=%s made_at=%s valid_until=%s uses_left=%s', quote(friend),
              quote(share), quote(made_at), quote(valid_until), quote(uses_left))",
+    ),
+    (
+        "accounts",
+        "id",
+        "account",
+        "format('figures=%s clients=%s', quote(figures), quote(clients))",
     ),
 ];
 
@@ -267,6 +274,7 @@ fn damaged_pairs(conn: &Connection) -> rusqlite::Result<Vec<BadRecord>> {
                 "shares" => shares::read(row).map(drop),
                 "friends" => friends::read(row).map(drop),
                 "invites" => friends::read_invite(row).map(drop),
+                "accounts" => accounts::read(row).map(drop),
                 _ => counters::read(row).map(drop),
             };
             let Err(Damage(reason)) = whole else { continue };

@@ -5,10 +5,12 @@
 //! what was acknowledged is not (rules D1, D2). No table, column or SQL is known outside.
 
 mod access;
+mod accounts;
 mod counters;
 mod failure;
 mod friends;
 mod history;
+mod integrity;
 mod labels;
 mod load;
 mod migrations;
@@ -47,6 +49,8 @@ use crate::domain::token::TokenRecord;
 use crate::domain::token::UserRecord;
 use crate::store::failure::Failure;
 pub use crate::store::history::HistoryRow;
+pub use crate::store::integrity::AtRest;
+pub use crate::store::integrity::Integrity;
 pub use crate::store::load::BadRecord;
 pub use crate::store::load::LoadedTorrent;
 pub use crate::store::open::OpenError;

@@ -5,6 +5,8 @@ mod add;
 mod client;
 mod completions;
 mod config;
+mod doctor;
+mod doctor_wire;
 mod events;
 mod key;
 mod ls;
@@ -50,7 +52,8 @@ Configuration comes from, each winning over those before it: defaults; the file 
 cove.toml in the state directory; variables COVE_SECTION__KEY such as COVE_API__BIND; --set and
 the other flags. `cove config` shows every key with its value and where it came from.
 
-All commands but serve and config find the server of the same state directory by themselves. For another server give
+All commands but serve and config find the server of the same state directory by themselves (doctor
+looks itself when there is none). For another server give
 --url and its token in COVE_API__TOKEN.
 
 Exit codes:
@@ -62,7 +65,8 @@ Exit codes:
   5  a port is in use
   6  the server cannot be reached
   7  the server refused the token
-  8  nothing is named so";
+  8  nothing is named so
+  9  the doctor found a fault";
 
 /// A BitTorrent client and tracker in one process.
 #[derive(Debug, Parser)]
@@ -100,6 +104,8 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Show every configuration value and where it came from
     Config,
+    /// Look whether everything around the program is as it should be
+    Doctor,
     /// Add torrents to the running server
     Add(add::AddArgs),
     /// List the torrents of the running server
@@ -112,11 +118,11 @@ enum Command {
     Shares,
     /// End shares; the files stay
     Unshare(share::UnshareArgs),
-    /// Let people have your shares: add, ls, invite, revoke, rm
+    /// Let people have your shares: add, ls, show, invite, revoke, rm
     Friend(friend::FriendArgs),
     /// Show the connections of a torrent
     Peers(peers::PeersArgs),
-    /// Show what the running server's own tracker knows of an info-hash
+    /// Show who is in the swarm of a share or torrent, and whether you can stop
     Swarm(swarm::SwarmArgs),
     /// Make, list and forget keys of the running server's own tracker
     #[command(subcommand)]
@@ -245,6 +251,7 @@ fn run(cli: Cli, flags: &Flags) -> Result<ExitCode, Failure> {
     match cli.command {
         Command::Serve(args) => return serve::run(&args, &mut context),
         Command::Config => config::run(&context, &mut out)?,
+        Command::Doctor => doctor::run(&context, &mut out)?,
         Command::Add(args) => add::run(&args, &context, &mut out)?,
         Command::Ls(args) => ls::run(&args, &context, &mut out)?,
         Command::Peers(args) => peers::run(&args, &context, &mut out)?,
@@ -289,7 +296,7 @@ mod tests {
     fn the_tree_of_commands_is_sound_and_help_names_every_exit_code() {
         tree().debug_assert();
         let help = Cli::command().render_help().to_string();
-        for code in 0..=8 {
+        for code in 0..=9 {
             assert!(help.contains(&format!("\n  {code}  ")), "{code}");
         }
     }

@@ -73,7 +73,8 @@ async fn follow(request: Request<'_>) -> Outcome {
     let services = request.services();
     let (snapshot, reader) = services.events.subscribe(last_seen(&request));
     let revoked = Box::pin(services.auth.ended(&request.grant));
-    let feed = Feed { events: Box::pin(events(snapshot, reader)), revoked, farewell };
+    let feed =
+        Feed { events: Box::pin(events(snapshot, reader)), revoked, farewell, has_comments: true };
     Ok(Reply::new(200).events(place, feed))
 }
 

@@ -39,6 +39,7 @@ use crate::http::BodyError;
 use crate::http::Call;
 use crate::http::EventStreams;
 use crate::http::Reply;
+use crate::http::Unanswered;
 use crate::service::Services;
 
 /// The dialect over the services.
@@ -53,6 +54,11 @@ pub fn owns(segments: &[&str]) -> bool {
         segments,
         ["api", "v1", "jsonrpc" | "system" | "events"] | ["api", "v1", "auth", "init" | "login"]
     )
+}
+
+/// What was refused before it came here, or not answered: plain text, as whatever is no JSON-RPC.
+pub fn refuse(why: &Unanswered) -> Reply {
+    text(why.status, &why.message)
 }
 
 impl Porla {

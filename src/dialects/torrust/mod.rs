@@ -17,6 +17,7 @@ use crate::domain::token::Scope;
 use crate::http::BodyError;
 use crate::http::Call;
 use crate::http::Reply;
+use crate::http::Unanswered;
 use crate::http::credentials;
 use crate::http::credentials::Credentials;
 use crate::http::credentials::Form;
@@ -57,6 +58,11 @@ pub fn generation(segments: &[&str]) -> Option<Generation> {
         ["api", word, ..] if WORDS.contains(word) => Some(Generation::Old),
         _ => None,
     }
+}
+
+/// What was refused before it came here, or not answered.
+pub fn refuse(why: &Unanswered) -> Reply {
+    Refusal::of_unanswered(why).reply()
 }
 
 impl Torrust {
