@@ -78,6 +78,31 @@ fn a_torrent_is_added_listed_and_removed() {
     assert!(!out(&home.run(&["ls"])).contains("film one.bin"));
 }
 
+/// Issue 4, point 8: labels by the command line.
+#[test]
+fn a_torrent_is_added_with_labels() {
+    let home = Home::new();
+    let torrents = many_small(home.outer.path(), 2, 90);
+    let app = home.start();
+    let file = torrents[0].save(home.outer.path());
+    let file = file.to_str().unwrap();
+    let magnet = torrents[1].magnet();
+    for source in [file, &magnet] {
+        let labels = ["--category", "film", "--tag", "b,a", "--tag", "c"];
+        let added = home.run(&[&["add", source][..], &labels].concat());
+        assert_code(&added, 0);
+    }
+    let listed = app.api.get("/v1/torrents?filter=category+=+film+and+tags+contains+c").json();
+    assert_eq!(listed["total"], 2);
+    assert_eq!(listed["torrents"][0]["tags"], json!(["a", "b", "c"]));
+    let refused = home.run(&["add", "--category", "a\nb", file]);
+    assert_code(&refused, 0);
+    assert_code(&home.run(&["rm", &torrents[0].hash]), 0);
+    let refused = home.run(&["add", "--category", "a\nb", file]);
+    assert_code(&refused, 1);
+    assert!(said(&refused).contains("category"), "{}", said(&refused));
+}
+
 #[test]
 fn programs_get_json() {
     let home = Home::new();

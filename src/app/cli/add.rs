@@ -12,8 +12,8 @@ use clap::Args;
 use crate::app::Exit;
 use crate::app::cli::Context;
 use crate::app::cli::Failure;
-use crate::app::cli::client::AddOptions;
 use crate::app::cli::client::Client;
+use crate::app::cli::native_wire::NewTorrent;
 use crate::app::cli::progress;
 use crate::app::cli::wire;
 
@@ -35,6 +35,12 @@ pub(super) struct AddArgs {
     /// Only these files, by their numbers from 0, with commas
     #[arg(long, value_name = "NUMBERS", value_delimiter = ',')]
     files: Vec<u32>,
+    /// One word for their kind
+    #[arg(long, value_name = "WORD")]
+    category: Option<String>,
+    /// Words to find them by, with commas; may be repeated
+    #[arg(long = "tag", value_name = "WORDS", value_delimiter = ',')]
+    tags: Vec<String>,
 }
 
 /// Adds one after the other; stops at the first that fails.
@@ -60,18 +66,22 @@ pub(super) fn run(args: &AddArgs, context: &Context, out: &mut impl Write) -> Re
     Ok(())
 }
 
-fn options(args: &AddArgs) -> Result<AddOptions, Failure> {
+fn options(args: &AddArgs) -> Result<NewTorrent, Failure> {
     let destination = args.dest.as_ref().map(|path| {
         let absolute = std::path::absolute(path).ok();
         absolute.and_then(|path| path.into_os_string().into_string().ok()).ok_or_else(|| {
             Failure::new(Exit::Usage, format!("`--dest {}` is no usable path", path.display()))
         })
     });
-    let files = (!args.files.is_empty()).then(|| args.files.clone());
-    Ok(AddOptions { destination: destination.transpose()?, files })
+    Ok(NewTorrent {
+        save_path: destination.transpose()?,
+        files: (!args.files.is_empty()).then(|| args.files.clone()),
+        category: args.category.clone(),
+        tags: (!args.tags.is_empty()).then(|| args.tags.clone()),
+    })
 }
 
-fn add(client: &Client, source: &str, options: &AddOptions) -> Result<String, Failure> {
+fn add(client: &Client, source: &str, options: &NewTorrent) -> Result<String, Failure> {
     let added = match is_uri(source) {
         true => client.add_uri(source, options),
         false => client.add_file(&read_torrent(Path::new(source))?, options),

@@ -1,5 +1,5 @@
-//! The way to the running server: finds it and its token, speaks its own API at `/v1` (adding and
-//! removing Tribler's, 8.x), and turns what goes wrong into a sentence and an exit code.
+//! The way to the running server: finds it and its token, speaks its own API at `/v1`, and turns what
+//! goes wrong into a sentence and an exit code.
 
 use std::fmt::Display;
 use std::io::BufRead;
@@ -22,9 +22,10 @@ use crate::app::Exit;
 use crate::app::cli::Context;
 use crate::app::cli::Failure;
 use crate::app::cli::native_wire;
+use crate::app::cli::native_wire::Downloads;
+use crate::app::cli::native_wire::NewTorrent;
 use crate::app::cli::pinned;
 use crate::app::cli::wire;
-use crate::app::cli::wire::Downloads;
 use crate::app::config::Config;
 use crate::app::state_dir;
 
@@ -42,15 +43,6 @@ pub(super) struct Client {
     /// Without a slash at the end.
     base: String,
     token: Option<String>,
-}
-
-/// What may be said about a torrent when it is added.
-#[derive(Clone, Debug, Default)]
-pub(super) struct AddOptions {
-    /// Where its files go; absolute.
-    pub(super) destination: Option<String>,
-    /// Indices of the wanted files; `None` for all.
-    pub(super) files: Option<Vec<u32>>,
 }
 
 impl Client {
@@ -96,8 +88,7 @@ impl Client {
 
     /// All torrents.
     pub(super) fn downloads(&self) -> Result<Downloads, Failure> {
-        let request = self.prepare(self.agent.get(format!("{}/api/downloads", self.base)));
-        wire::downloads(&self.read(request.call())?).ok_or_else(|| self.strange())
+        self.understood(&self.get(&["torrents"], &[("fields", Downloads::FIELDS)])?)
     }
 
     /// The answer to `GET` of a path below `/v1`.
@@ -157,31 +148,21 @@ impl Client {
     }
 
     /// Adds a magnet link or a URL; returns the info-hash.
-    pub(super) fn add_uri(&self, uri: &str, options: &AddOptions) -> Result<String, Failure> {
-        let body = wire::add_body(uri, options.destination.as_deref(), options.files.as_deref());
-        let request = self.prepare(self.agent.put(format!("{}/api/downloads", self.base)));
-        self.added(request.content_type("application/json").send(body))
+    pub(super) fn add_uri(&self, uri: &str, wish: &NewTorrent) -> Result<String, Failure> {
+        self.added(&self.post(&["torrents"], &native_wire::torrent_body(uri, wish))?)
     }
 
     /// Adds the content of a torrent file; returns the info-hash.
-    pub(super) fn add_file(&self, file: &[u8], options: &AddOptions) -> Result<String, Failure> {
-        let mut request = self.prepare(self.agent.put(format!("{}/api/downloads", self.base)));
-        if let Some(destination) = &options.destination {
-            request = request.query("destination", destination);
-        }
-        if let Some(files) = &options.files {
-            let texts: Vec<String> = files.iter().map(u32::to_string).collect();
-            request = request.query("selected_files", texts.join(","));
-        }
-        self.added(request.content_type("application/x-bittorrent").send(file))
+    pub(super) fn add_file(&self, file: &[u8], wish: &NewTorrent) -> Result<String, Failure> {
+        let request = self.prepare(self.agent.post(self.below(&["torrents"])));
+        let request = request.query_pairs(wish.pairs());
+        self.added(&self.read(request.content_type("application/x-bittorrent").send(file))?)
     }
 
     /// Removes a torrent, and its files `with_data`; returns when that is done.
     pub(super) fn remove(&self, hash: &str, with_data: bool) -> Result<(), Failure> {
-        let request =
-            self.prepare(self.agent.delete(format!("{}/api/downloads/{hash}", self.base)));
-        let request = request.force_send_body().content_type("application/json");
-        self.read(request.send(wire::remove_body(with_data))).map(drop)
+        let request = self.prepare(self.agent.delete(self.below(&["torrents", hash])));
+        self.read(request.query("with_data", with_data.to_string()).call()).map(drop)
     }
 
     fn prepare<B>(&self, request: RequestBuilder<B>) -> RequestBuilder<B> {
@@ -191,8 +172,8 @@ impl Client {
         }
     }
 
-    fn added(&self, answer: Result<Response<Body>, ureq::Error>) -> Result<String, Failure> {
-        wire::added(&self.read(answer)?).ok_or_else(|| self.strange())
+    fn added(&self, body: &[u8]) -> Result<String, Failure> {
+        Ok(self.understood::<native_wire::Added>(body)?.info_hash)
     }
 
     /// The body of a good answer; anything else as a failure.
@@ -366,48 +347,61 @@ mod tests {
 
     #[test]
     fn a_uri_goes_as_json_and_a_file_as_it_is() {
-        let good = format!(r#"{{"started": true, "infohash": "{HASH}"}}"#);
-        let options = AddOptions { destination: Some("/srv/a b".into()), files: Some(vec![0, 2]) };
+        let good = format!(r#"{{"name": "x", "info_hash": "{HASH}"}}"#);
+        let wish = NewTorrent {
+            save_path: Some("/srv/a b".into()),
+            files: Some(vec![0, 2]),
+            category: Some("film".into()),
+            tags: Some(vec!["a".into(), "b".into()]),
+        };
 
         let (url, server) = answer_once("200 OK", &good);
-        assert_eq!(client(&url).add_uri("magnet:?x", &options).unwrap(), HASH);
+        assert_eq!(client(&url).add_uri("magnet:?x", &wish).unwrap(), HASH);
         let seen = server.join().unwrap();
-        assert_eq!(seen.line, "PUT /api/downloads HTTP/1.1");
+        assert_eq!(seen.line, "POST /v1/torrents HTTP/1.1");
         assert_eq!(seen.headers["x-api-key"], "secret");
         assert_eq!(seen.headers["content-type"], "application/json");
-        let body = r#"{"uri":"magnet:?x","destination":"/srv/a b","selected_files":[0,2]}"#;
+        let body = concat!(
+            r#"{"uri":"magnet:?x","save_path":"/srv/a b","files":[0,2],"category":"film","#,
+            r#""tags":["a","b"]}"#
+        );
         assert_eq!(String::from_utf8(seen.body).unwrap(), body);
 
         let (url, server) = answer_once("200 OK", &good);
-        assert_eq!(client(&url).add_file(b"d4:infodee", &options).unwrap(), HASH);
+        assert_eq!(client(&url).add_file(b"d4:infodee", &wish).unwrap(), HASH);
         let seen = server.join().unwrap();
         let query = seen.line.split(['?', ' ']).nth(2).unwrap();
         let pairs: Vec<_> = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        assert_eq!(pairs, [pair("destination", "/srv/a b"), pair("selected_files", "0,2")]);
+        let expected = [("save_path", "/srv/a b"), ("files", "0,2")];
+        let labels = [("category", "film"), ("tags", "a,b")];
+        let expected: Vec<_> =
+            expected.into_iter().chain(labels).map(|(name, value)| pair(name, value)).collect();
+        assert_eq!(pairs, expected);
         assert_eq!(seen.headers["content-type"], "application/x-bittorrent");
         assert_eq!(seen.body, b"d4:infodee");
     }
 
     #[test]
     fn removing_says_what_happens_to_the_data() {
-        let (url, server) = answer_once("200 OK", r#"{"removed": true}"#);
+        let (url, server) = answer_once("204 No Content", "");
         client(&url).remove(HASH, true).unwrap();
         let seen = server.join().unwrap();
-        assert_eq!(seen.line, format!("DELETE /api/downloads/{HASH} HTTP/1.1"));
-        assert_eq!(seen.body, br#"{"remove_data":true}"#);
+        assert_eq!(seen.line, format!("DELETE /v1/torrents/{HASH}?with_data=true HTTP/1.1"));
+        assert!(seen.body.is_empty());
     }
 
     #[test]
     fn every_kind_of_trouble_has_its_exit_code_and_sentence() {
         let object = r#"{"error": {"handled": true, "message": "it is so"}}"#;
+        let problem = r#"{"type": "/v1/docs#x", "title": "X", "status": 500, "detail": "why"}"#;
         let cases = [
             ("401 Unauthorized", object, Exit::Unauthorized, "refused the token"),
             ("429 Slow\r\nRetry-After: 37", object, Exit::Unauthorized, "wait 37 s"),
             ("429 Slow", object, Exit::Unauthorized, "refused the token"),
             ("404 Not Found", object, Exit::NotFound, "it is so"),
             ("400 Bad Request", object, Exit::Error, "it is so"),
-            ("500 Oops", r#"{"error": "plain"}"#, Exit::Error, "plain"),
+            ("500 Oops", problem, Exit::Error, "why"),
             ("507 Full", "", Exit::Error, "HTTP status 507"),
             ("302 Found", "", Exit::Error, "HTTP status 302"),
             ("200 OK", "<html>", Exit::Error, "no cove server"),

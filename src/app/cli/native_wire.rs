@@ -10,6 +10,85 @@ use serde_json::json;
 use crate::app::cli::wire::pretty;
 use crate::app::logging;
 
+/// What may be said about a torrent when it is added; what is `None` is not said.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(super) struct NewTorrent {
+    /// Where its files go; absolute.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) save_path: Option<String>,
+    /// Indices of the wanted files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) files: Option<Vec<u32>>,
+    /// A word for its kind.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) category: Option<String>,
+    /// Words to find it by; none has a comma.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) tags: Option<Vec<String>>,
+}
+
+impl NewTorrent {
+    /// As a query, which goes beside the bytes of a torrent file.
+    pub(super) fn pairs(&self) -> Vec<(&'static str, String)> {
+        let files = self.files.as_ref().map(|files| {
+            let texts: Vec<String> = files.iter().map(u32::to_string).collect();
+            texts.join(",")
+        });
+        let all = [
+            ("save_path", self.save_path.clone()),
+            ("files", files),
+            ("category", self.category.clone()),
+            ("tags", self.tags.as_ref().map(|tags| tags.join(","))),
+        ];
+        all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+    }
+}
+
+/// The body that adds a torrent by its link.
+pub(super) fn torrent_body(uri: &str, wish: &NewTorrent) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Body<'a> {
+        uri: &'a str,
+        #[serde(flatten)]
+        wish: &'a NewTorrent,
+    }
+    // Writing to memory cannot fail.
+    serde_json::to_vec(&Body { uri, wish }).unwrap_or_default()
+}
+
+/// A torrent that was added.
+#[derive(Debug, Deserialize)]
+pub(super) struct Added {
+    pub(super) info_hash: String,
+}
+
+/// Torrents by name, and how far they are.
+#[derive(Debug, Deserialize)]
+pub(super) struct Downloads {
+    pub(super) torrents: Vec<Download>,
+}
+
+impl Downloads {
+    /// What is asked for of each.
+    pub(super) const FIELDS: &str =
+        "info_hash,name,progress,state,download_rate,eta,connected_peers,error";
+}
+
+/// One of them. The rate is bytes/s, `eta` seconds.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Download {
+    pub(super) info_hash: String,
+    pub(super) name: String,
+    /// 0 to 1, of the current task.
+    pub(super) progress: f64,
+    pub(super) state: String,
+    pub(super) download_rate: u64,
+    pub(super) eta: Option<u64>,
+    pub(super) connected_peers: u64,
+    pub(super) error: Option<String>,
+}
+
 /// A page of torrents.
 #[derive(Debug, Deserialize)]
 pub(super) struct TorrentPage {

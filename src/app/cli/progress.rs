@@ -9,9 +9,9 @@ use std::time::Duration;
 use crate::app::Exit;
 use crate::app::cli::Failure;
 use crate::app::cli::client::Client;
+use crate::app::cli::native_wire::Download;
+use crate::app::cli::native_wire::Downloads;
 use crate::app::cli::table;
-use crate::app::cli::wire::Download;
-use crate::app::cli::wire::Downloads;
 use crate::app::logging;
 
 /// How often the server is asked.
@@ -31,7 +31,7 @@ enum Verdict {
 struct Display<'a, W: Write> {
     target: &'a mut W,
     is_terminal: bool,
-    /// What was printed last for each torrent: tenths done, and status.
+    /// What was printed last for each torrent: tenths done, and state.
     printed: Vec<(u32, String)>,
 }
 
@@ -61,7 +61,7 @@ fn look<W: Write>(
 ) -> Result<Verdict, Failure> {
     let mut waiting = None;
     for (index, hash) in hashes.iter().enumerate() {
-        let Some(download) = list.downloads.iter().find(|one| one.infohash == *hash) else {
+        let Some(download) = list.torrents.iter().find(|one| one.info_hash == *hash) else {
             let message = format!("torrent {hash} was removed while waiting for it");
             return Err(Failure::new(Exit::NotFound, message));
         };
@@ -80,16 +80,15 @@ fn look<W: Write>(
 
 fn judge(download: &Download) -> Result<Verdict, Failure> {
     let stopped = |why: &str| {
-        let message = format!("{}: {}", download.name, why.trim_matches('\''));
+        let message = format!("{}: {why}", download.name);
         Err(Failure::new(Exit::Error, message))
     };
     let is_whole = download.progress >= 1.0;
-    match download.status.as_str() {
-        "SEEDING" => Ok(Verdict::Done),
-        "STOPPED" | "QUEUED" if is_whole => Ok(Verdict::Done),
-        "STOPPED_ON_ERROR" if download.error.is_empty() => stopped("stopped by an error"),
-        "STOPPED_ON_ERROR" => stopped(&download.error),
-        "STOPPED" => stopped("was stopped before it was complete"),
+    match download.state.as_str() {
+        "seeding" | "finished" => Ok(Verdict::Done),
+        "stopped" | "queued" if is_whole => Ok(Verdict::Done),
+        "error" => stopped(download.error.as_deref().unwrap_or("stopped by an error")),
+        "stopped" => stopped("was stopped before it was complete"),
         _ => Ok(Verdict::Goes),
     }
 }
@@ -105,13 +104,13 @@ impl<W: Write> Display<'_, W> {
         self.target.flush()
     }
 
-    /// Elsewhere: a line when the torrent's status changed or another tenth is there.
+    /// Elsewhere: a line when the torrent's state changed or another tenth is there.
     fn lines(&mut self, index: usize, download: &Download) -> io::Result<()> {
         if self.is_terminal {
             return Ok(());
         }
         let tenths = (0..10).filter(|tenth| download.progress * 10.0 >= f64::from(tenth + 1));
-        let now = (u32::try_from(tenths.count()).unwrap_or_default(), download.status.clone());
+        let now = (u32::try_from(tenths.count()).unwrap_or_default(), download.state.clone());
         if self.printed[index] == now {
             return Ok(());
         }
@@ -127,15 +126,16 @@ impl<W: Write> Display<'_, W> {
     }
 }
 
+#[expect(clippy::cast_precision_loss, reason = "seconds for people")]
 fn describe(download: &Download) -> String {
     let name: String = logging::escape(&download.name).chars().take(32).collect();
     format!(
         "{name}: {} {}, {}/s down, {} peers, {} left",
         table::percent(download.progress),
-        table::status(download),
-        table::size(download.speed_down),
-        download.num_connected_peers + download.num_connected_seeds,
-        table::duration(download.eta),
+        logging::escape(&download.state),
+        table::size(download.download_rate),
+        download.connected_peers,
+        table::duration(download.eta.unwrap_or_default() as f64),
     )
 }
 
@@ -143,25 +143,25 @@ fn describe(download: &Download) -> String {
 mod tests {
     use super::*;
 
-    fn download(status: &str, progress: f64) -> Downloads {
+    fn download(state: &str, progress: f64) -> Downloads {
         let one = Download {
-            infohash: "aa".into(),
+            info_hash: "aa".into(),
             name: "na\x1bme".into(),
-            status: status.into(),
+            state: state.into(),
             progress,
             ..Download::default()
         };
-        Downloads { downloads: vec![one] }
+        Downloads { torrents: vec![one] }
     }
 
     fn shown(is_terminal: bool) -> String {
         let mut target = Vec::new();
         let printed = vec![(u32::MAX, String::new())];
         let mut display = Display { target: &mut target, is_terminal, printed };
-        for (status, progress) in
-            [("METADATA", 0.0), ("DOWNLOADING", 0.1), ("DOWNLOADING", 0.15), ("SEEDING", 1.0)]
+        for (state, progress) in
+            [("metadata", 0.0), ("downloading", 0.1), ("downloading", 0.15), ("seeding", 1.0)]
         {
-            look(&download(status, progress), &["aa"], &mut display).unwrap();
+            look(&download(state, progress), &["aa"], &mut display).unwrap();
         }
         String::from_utf8(target).unwrap()
     }
@@ -179,15 +179,17 @@ mod tests {
         let mut target = Vec::new();
         let printed = vec![(u32::MAX, String::new())];
         let mut display = Display { target: &mut target, is_terminal: false, printed };
-        let mut of = |status, progress| {
-            let looked = look(&download(status, progress), &["aa"], &mut display);
+        let mut of = |state, progress| {
+            let looked = look(&download(state, progress), &["aa"], &mut display);
             looked.map_err(|failure| failure.exit)
         };
-        assert_eq!(of("HASHCHECKING", 1.0), Ok(Verdict::Goes));
-        assert_eq!(of("SEEDING", 1.0), Ok(Verdict::Done));
-        assert_eq!(of("STOPPED_ON_ERROR", 0.5), Err(Exit::Error));
-        assert_eq!(of("STOPPED", 0.5), Err(Exit::Error));
-        let nothing = Downloads { downloads: Vec::new() };
+        assert_eq!(of("checking", 1.0), Ok(Verdict::Goes));
+        assert_eq!(of("seeding", 1.0), Ok(Verdict::Done));
+        assert_eq!(of("error", 0.5), Err(Exit::Error));
+        assert_eq!(of("stopped", 0.5), Err(Exit::Error));
+        assert_eq!(of("finished", 1.0), Ok(Verdict::Done), "all that is wanted is there");
+        assert_eq!(of("queued", 1.0), Ok(Verdict::Done));
+        let nothing = Downloads { torrents: Vec::new() };
         assert_eq!(look(&nothing, &["aa"], &mut display).unwrap_err().exit, Exit::NotFound);
     }
 }

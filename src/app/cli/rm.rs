@@ -8,8 +8,8 @@ use crate::app::Exit;
 use crate::app::cli::Context;
 use crate::app::cli::Failure;
 use crate::app::cli::client::Client;
+use crate::app::cli::native_wire::Download;
 use crate::app::cli::wire;
-use crate::app::cli::wire::Download;
 use crate::app::logging;
 
 /// The shortest beginning of an info-hash that is taken for one; a name may look the same.
@@ -29,19 +29,19 @@ pub(super) struct RmArgs {
 /// Removes them; nothing is removed when one of the names fits no torrent, or several.
 pub(super) fn run(args: &RmArgs, context: &Context, out: &mut impl Write) -> Result<(), Failure> {
     let client = Client::find(context)?;
-    let list = client.downloads()?.downloads;
+    let list = client.downloads()?.torrents;
     let mut chosen: Vec<Download> = Vec::new();
     for wish in &args.torrents {
         let download = choose(wish, &list)?;
-        if !chosen.iter().any(|other| other.infohash == download.infohash) {
+        if !chosen.iter().any(|other| other.info_hash == download.info_hash) {
             chosen.push(download.clone());
         }
     }
     for download in &chosen {
-        client.remove(&download.infohash, args.data)?;
+        client.remove(&download.info_hash, args.data)?;
         if !context.is_json {
             let name = logging::escape(&download.name);
-            writeln!(out, "removed {} {name}", download.infohash)?;
+            writeln!(out, "removed {} {name}", download.info_hash)?;
             out.flush()?;
         }
     }
@@ -55,11 +55,11 @@ pub(super) fn run(args: &RmArgs, context: &Context, out: &mut impl Write) -> Res
 fn choose<'a>(wish: &str, list: &'a [Download]) -> Result<&'a Download, Failure> {
     let hash = wish.to_ascii_lowercase();
     let begins_hash = |one: &&Download| {
-        hash.len() >= MIN_HASH_DIGITS && one.infohash.to_ascii_lowercase().starts_with(&hash)
+        hash.len() >= MIN_HASH_DIGITS && one.info_hash.to_ascii_lowercase().starts_with(&hash)
     };
     let whole: Vec<&Download> = list
         .iter()
-        .filter(|one| one.name == wish || one.infohash.eq_ignore_ascii_case(wish))
+        .filter(|one| one.name == wish || one.info_hash.eq_ignore_ascii_case(wish))
         .collect();
     let fitting = match whole.is_empty() {
         true => list.iter().filter(|one| begins_hash(one) || one.name.starts_with(wish)).collect(),
@@ -69,7 +69,7 @@ fn choose<'a>(wish: &str, list: &'a [Download]) -> Result<&'a Download, Failure>
         [one] if !wish.is_empty() => Ok(one),
         [] => Err(Failure::new(Exit::NotFound, format!("no torrent is named `{wish}`"))),
         _ => {
-            let shown = fitting.iter().take(5).map(|one| format!("{} {}", one.infohash, one.name));
+            let shown = fitting.iter().take(5).map(|one| format!("{} {}", one.info_hash, one.name));
             let names: Vec<String> = shown.collect();
             let (count, names) = (fitting.len(), names.join(", "));
             let message = format!("`{wish}` fits {count} torrents, among them {names}");
@@ -85,7 +85,7 @@ mod tests {
     #[test]
     fn a_name_must_fit_one_torrent() {
         let one = |hash: &str, name: &str| Download {
-            infohash: hash.repeat(20),
+            info_hash: hash.repeat(20),
             name: name.into(),
             ..Download::default()
         };

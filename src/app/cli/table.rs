@@ -3,8 +3,6 @@
 use std::io;
 use std::io::Write;
 
-use crate::app::cli::wire::Download;
-
 /// Bytes in binary units, such as `1.5 GiB`.
 pub(super) fn size(bytes: u64) -> String {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
@@ -46,11 +44,6 @@ pub(super) fn ratio(ratio: f64, downloaded: u64) -> String {
 /// Bytes/s; `-` for none.
 pub(super) fn rate(bytes: u64) -> String {
     if bytes == 0 { "-".into() } else { format!("{}/s", size(bytes)) }
-}
-
-/// `STOPPED_ON_ERROR` as `stopped on error`.
-pub(super) fn status(download: &Download) -> String {
-    download.status.to_ascii_lowercase().replace('_', " ")
 }
 
 /// Writes rows in columns; the first column is text and set left, the others right.

@@ -1,5 +1,4 @@
-//! The JSON that the command line reads from the server (Tribler's downloads API, 8.x form) and
-//! prints for programs.
+//! The JSON that the command line finds in files, is refused with, and prints for programs.
 
 use std::path::Path;
 
@@ -8,6 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::json;
 
+use crate::app::cli::native_wire::Download;
 use crate::app::config_show::Row;
 use crate::app::logging;
 use crate::app::state_dir;
@@ -18,40 +18,11 @@ pub(super) struct ApiFile {
     pub(super) url: String,
 }
 
-/// The answer to `GET /api/downloads`.
-#[derive(Debug, Deserialize)]
-pub(super) struct Downloads {
-    pub(super) downloads: Vec<Download>,
-}
-
-/// One torrent of the list. Speeds are bytes/s, `eta` seconds.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Download {
-    pub(super) infohash: String,
-    pub(super) name: String,
-    /// 0 to 1, of the current task.
-    pub(super) progress: f64,
-    pub(super) status: String,
-    pub(super) speed_down: u64,
-    /// Enormous when nothing moves.
-    pub(super) eta: f64,
-    pub(super) num_connected_peers: u64,
-    pub(super) num_connected_seeds: u64,
-    pub(super) error: String,
-}
-
-#[derive(Deserialize)]
-struct Added {
-    infohash: String,
-}
-
-/// At `/v1` a problem document (RFC 9457); Tribler's 7.x answers a text, 8.x an object.
+/// A problem document (RFC 9457), or what is said before any API is reached.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Refusal {
     Problem { detail: String },
-    Plain { error: String },
     Object { error: RefusalObject },
 }
 
@@ -66,40 +37,12 @@ pub(super) fn api_file(state_dir: &Path) -> Option<ApiFile> {
     serde_json::from_slice(&text).ok()
 }
 
-/// The list in a form for us; `None` when the answer is something else.
-pub(super) fn downloads(body: &[u8]) -> Option<Downloads> {
-    serde_json::from_slice(body).ok()
-}
-
-/// The info-hash in the answer to an added torrent.
-pub(super) fn added(body: &[u8]) -> Option<String> {
-    serde_json::from_slice::<Added>(body).ok().map(|added| added.infohash)
-}
-
 /// The sentence in an error answer of any form.
 pub(super) fn refusal(body: &[u8]) -> Option<String> {
     Some(match serde_json::from_slice::<Refusal>(body).ok()? {
         Refusal::Problem { detail: message }
-        | Refusal::Plain { error: message }
         | Refusal::Object { error: RefusalObject { message } } => message,
     })
-}
-
-/// The body of `PUT /api/downloads` for a URI.
-pub(super) fn add_body(uri: &str, destination: Option<&str>, files: Option<&[u32]>) -> String {
-    let mut body = json!({ "uri": uri });
-    if let Some(destination) = destination {
-        body["destination"] = json!(destination);
-    }
-    if let Some(files) = files {
-        body["selected_files"] = json!(files);
-    }
-    body.to_string()
-}
-
-/// The body of `DELETE /api/downloads/HASH`.
-pub(super) fn remove_body(with_data: bool) -> String {
-    json!({ "remove_data": with_data }).to_string()
 }
 
 /// `cove add --json`: what was added, in the order of the arguments.
@@ -110,7 +53,8 @@ pub(super) fn added_json(added: &[(String, String)]) -> String {
 
 /// `cove rm --json`: what was removed.
 pub(super) fn removed_json(removed: &[Download], with_data: bool) -> String {
-    let one = |download: &Download| json!({ "infohash": download.infohash, "name": download.name });
+    let one =
+        |download: &Download| json!({ "infohash": download.info_hash, "name": download.name });
     let list: Vec<_> = removed.iter().map(one).collect();
     pretty(&json!({ "removed": list, "with_data": with_data }))
 }

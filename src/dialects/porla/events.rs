@@ -39,7 +39,7 @@ impl Porla {
         });
         let hello = stream::once(async { Ok(Bytes::from_static(events_wire::HELLO)) });
         let revoked = Box::pin(self.services.auth.ended(&grant));
-        // The original has no event for an end.
+        // The original has no event for an end, and no heartbeat.
         let feed = Feed {
             events: Box::pin(hello.chain(changes)),
             revoked,
