@@ -9,6 +9,7 @@ mod config_presets;
 pub mod config_show;
 pub mod config_sources;
 mod config_tracker;
+mod doctor;
 pub mod logging;
 pub mod serve;
 mod services;
@@ -43,6 +44,8 @@ pub enum Exit {
     Unauthorized = 7,
     /// No torrent is named so.
     NotFound = 8,
+    /// The doctor found a fault.
+    Unwell = 9,
 }
 
 impl From<Exit> for ExitCode {

@@ -16,6 +16,7 @@ use crate::app::Exit;
 use crate::app::client_settings;
 use crate::app::config::Config;
 use crate::app::config::Loaded;
+use crate::app::doctor;
 use crate::app::services;
 use crate::app::services::Doors;
 use crate::app::settings;
@@ -41,6 +42,8 @@ use crate::service::accounts;
 use crate::service::accounts::Accounts;
 use crate::service::accounts::EndedLinks;
 use crate::service::authoring::Authoring;
+use crate::service::completing;
+use crate::service::doctor::Plan;
 use crate::service::events;
 use crate::service::health::Health;
 use crate::service::keeper;
@@ -173,7 +176,8 @@ async fn start(loaded: &Loaded) -> Result<Running, Failure> {
     };
     let tracker = tracker::start(configured, udp, &addresses.tracker_http, parts)?;
     let reach = sharing::reach(&config.tracker, &addresses, swarms.clone());
-    let known = (swarms, sharing, (reach, ended));
+    let plan = doctor::running(config, server.addresses(Role::Api), &addresses);
+    let known = (swarms, sharing, (reach, ended), plan);
     let handle = load(loaded, changes, doors, &engine, opened, known)?;
     let lifecycle = handle.lifecycle.clone();
     let (stop_http, stop) = watch::channel(false);
@@ -181,7 +185,7 @@ async fn start(loaded: &Loaded) -> Result<Running, Failure> {
     let looking = tokio::spawn(handle.accounts.clone().run(stop.clone()));
     let accounts = (handle.accounts.clone(), looking);
     let streams = EventStreams::new(stop.clone());
-    let handlers = dialects::handlers(handle, services::facts(config), streams);
+    let handlers = dialects::handlers(handle, streams);
     let http = tokio::spawn(server.run(handlers, stop));
     announce(&state, &addresses, config)?;
     let stored = (keeper, store);
@@ -250,7 +254,7 @@ fn load(
     doors: Doors,
     engine: &Engine,
     opened: Opened,
-    (tracker, sharing, reach): (Tracker, Sharing, (Reach, EndedLinks)),
+    (tracker, sharing, reach, plan): (Tracker, Sharing, (Reach, EndedLinks), Plan),
 ) -> Result<Services, Failure> {
     let config = &loaded.config;
     let roots = Roots::new(config.client.roots.clone(), loaded.forbidden_paths());
@@ -270,11 +274,14 @@ fn load(
         Settings::new(store.clone(), engine.clone(), tracker.clone(), judge, changes)?,
         Health::new(engine.clone(), store.clone()),
     );
-    let swarms = (Swarms::new(tracker.clone()), Access::new(store.clone(), tracker));
+    let swarms = (Swarms::new(tracker.clone()), Access::new(store.clone(), tracker.clone()));
     let own = (torrents.clone(), swarms, sharing);
-    let services = services::services(config, doors, (engine, &store), &roots, own, watched);
+    let looked_at = (plan, tracker);
+    let floors = (engine, &store);
+    let services = services::services(config, doors, floors, &roots, own, watched, looked_at);
     tokio::spawn(watching::run(torrents.clone(), engine.events()));
     tokio::spawn(mending::run(torrents.clone(), engine.events()));
+    tokio::spawn(completing::run(torrents.clone(), engine.events()));
     let loader = Loader { engine: engine.clone(), store, roots, torrents };
     tokio::task::spawn_blocking(move || loader.run(stored, &bad));
     Ok(services)

@@ -7,13 +7,11 @@ use crate::app::config::ApiLimits;
 use crate::app::config::Config;
 use crate::app::config::FetchPrivate;
 use crate::app::config::TlsConfig;
-use crate::app::config_presets;
-use crate::app::config_tracker::TorrustPeers;
 use crate::app::state_dir::StateDir;
-use crate::dialects::SessionFacts;
 use crate::domain::error::Error;
 use crate::domain::error::Result;
 use crate::engine::Engine;
+use crate::http::BodyLimits;
 use crate::http::HttpConfig;
 use crate::http::HttpLimits;
 use crate::http::Listener;
@@ -26,6 +24,8 @@ use crate::service::attempts::Attempts;
 use crate::service::auth::Auth;
 use crate::service::authoring::Authoring;
 use crate::service::browse::Browse;
+use crate::service::doctor::Doctor;
+use crate::service::doctor::Plan;
 use crate::service::events::Events;
 use crate::service::fetch::Fetch;
 use crate::service::fetch::FetchConfig;
@@ -36,7 +36,6 @@ use crate::service::health::Health;
 use crate::service::kv::Kv;
 use crate::service::lifecycle::Lifecycle;
 use crate::service::paths::Roots;
-use crate::service::presets::Presets;
 use crate::service::sessions::Sessions;
 use crate::service::settings::Settings;
 use crate::service::share_jobs::ShareJobs;
@@ -51,6 +50,7 @@ use crate::service::torrents::Torrents;
 use crate::service::users::Setup;
 use crate::service::users::Users;
 use crate::store::Store;
+use crate::tracker::Tracker;
 
 /// How long fetching a torrent may take (rule F6).
 const FETCH_LIMIT: Duration = Duration::from_secs(10);
@@ -67,18 +67,17 @@ pub(crate) fn services(
         (Authoring, Shares, Friends, Accounts),
     ),
     (stats, settings, health): (Stats, Settings, Health),
+    (plan, tracker): (Plan, Tracker),
 ) -> Services {
-    let fetch = Fetch::new(FetchConfig {
-        private: private_access(&config.client.fetch_private),
-        import_dirs: config.client.import_dirs.clone(),
-        bytes_max: config.api.limits.max_torrent_bytes,
-        timeout: FETCH_LIMIT,
-    });
+    let fetch = fetch(config);
+    let floors = (engine.clone(), tracker, store.clone());
+    let asked = (torrents.clone(), settings.clone(), fetch.clone());
+    let doctor = Doctor::new(plan, floors, asked);
     let share_jobs = ShareJobs::new(shares.clone());
     let files = Files::new(engine.clone(), torrents.clone(), roots.clone());
     let events = Events::new(torrents.clone(), swarms.clone());
     let (kv, labels) = (Kv::new(store.clone()), torrents.labels().clone());
-    let presets = Presets::new(config_presets::presets(&config.presets));
+    let presets = settings.presets();
     let sessions = Sessions::new(engine.clone());
     let (browse, lifecycle) = (Browse::new(roots.clone()), Lifecycle::new());
     let Doors { auth, tokens, users } = doors;
@@ -93,6 +92,7 @@ pub(crate) fn services(
         stats,
         settings,
         health,
+        doctor,
         kv,
         labels,
         presets,
@@ -109,16 +109,13 @@ pub(crate) fn services(
     }
 }
 
-/// What some API repeats of the configuration.
-pub(crate) fn facts(config: &Config) -> SessionFacts {
-    SessionFacts {
-        download_limit: config.client.limits.download_bytes_per_s,
-        upload_limit: config.client.limits.upload_bytes_per_s,
-        has_dht: config.client.dht,
-        has_pex: config.client.pex,
-        has_torrust_objects: config.tracker.torrust_peers == TorrustPeers::Objects,
-        has_open_metrics: config.metrics.open,
-    }
+fn fetch(config: &Config) -> Fetch {
+    Fetch::new(FetchConfig {
+        private: private_access(&config.client.fetch_private),
+        import_dirs: config.client.import_dirs.clone(),
+        bytes_max: config.api.limits.max_torrent_bytes,
+        timeout: FETCH_LIMIT,
+    })
 }
 
 /// The configured token, or the one in the state directory (rule W2).
@@ -166,10 +163,16 @@ pub(crate) fn http(config: &Config) -> Result<HttpConfig> {
     let for_tracker =
         |&address: &SocketAddr| Listener { address, role: Role::Tracker, tls: tracker_tls.clone() };
     let listeners = api.bind.iter().map(for_api);
+    let bytes = |limit: u64| usize::try_from(limit).unwrap_or(usize::MAX);
     Ok(HttpConfig {
         listeners: listeners.chain(tracker.bind.iter().map(for_tracker)).collect(),
         allowed_hosts: api.allowed_hosts.clone(),
         allowed_origins: api.allowed_origins.clone(),
+        base_path: api.base_path.clone(),
+        body_limits: BodyLimits {
+            json: bytes(api.limits.max_json_bytes),
+            torrent: bytes(api.limits.max_torrent_bytes),
+        },
         tracker_proxies: config.tracker.proxies.clone(),
         api_limits: api_limits(&api.limits),
         tracker_limits: HttpLimits {

@@ -118,7 +118,7 @@ impl StateDir {
 
     /// The file of the database.
     pub fn database_path(&self) -> PathBuf {
-        self.path.join(DATABASE_FILE)
+        database_path(&self.path)
     }
 
     /// The file of the generated token (rule W2).
@@ -184,6 +184,11 @@ impl std::error::Error for StateDirError {}
 /// Where the running server of a state directory tells its address.
 pub fn api_path(state_dir: &Path) -> PathBuf {
     state_dir.join(API_FILE)
+}
+
+/// Where a state directory keeps the database.
+pub fn database_path(state_dir: &Path) -> PathBuf {
+    state_dir.join(DATABASE_FILE)
 }
 
 /// Where a state directory keeps its generated token.

@@ -128,6 +128,7 @@ impl Actor {
                 limits: prepared::LIMITS,
                 cove_disk: config.cove_disk,
                 utp_to_lan: config.utp_to_lan,
+                roots: config.roots.clone(),
             };
             let gate = Box::new(Gate::new(Arc::clone(judge), Arc::clone(farewell)));
             let session = bridge::new_session(&config.settings, &options, waker, gate);

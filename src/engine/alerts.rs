@@ -78,6 +78,7 @@ impl Actor {
     }
 
     fn session_alert(&mut self, alert: &Alert) {
+        self.board.outside.note(alert);
         match alert.kind {
             AlertKind::ListenSucceeded if alert.path == "tcp" => {
                 let port = u16::try_from(alert.number).ok();

@@ -16,6 +16,7 @@ use crate::domain::hash::AnyHash;
 use crate::domain::hash::Sha256Hash;
 use crate::domain::hash::TorrentId;
 use crate::domain::torrent::Torrent;
+use crate::engine::outside::Noted;
 use crate::engine::pulse::Pulse;
 
 /// A number that the engine gave a torrent when it was added; grows, so it orders by age.
@@ -27,6 +28,8 @@ pub(crate) struct Board {
     changed: watch::Sender<u64>,
     /// Beats as long as the engine thread does its work.
     pub(crate) pulse: Pulse,
+    /// What is known of the way to us.
+    pub(crate) outside: Noted,
 }
 
 #[derive(Default)]
@@ -39,7 +42,8 @@ struct Rows {
 
 impl Board {
     pub(crate) fn new() -> Self {
-        Self { rows: RwLock::default(), changed: watch::Sender::new(0), pulse: Pulse::default() }
+        let (rows, changed) = (RwLock::default(), watch::Sender::new(0));
+        Self { rows, changed, pulse: Pulse::default(), outside: Noted::default() }
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Rows> {

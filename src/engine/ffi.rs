@@ -310,6 +310,7 @@ pub(crate) mod bridge {
         limits: ParseLimits, // for metadata that peers send
         cove_disk: bool,     // our own disk back end instead of libtorrent's
         utp_to_lan: bool,    // false: a uTP connection to the local network is redone over TCP
+        roots: Vec<String>,  // our own disk back end makes files below these only; none = anywhere
     }
 
     /// A statistic of the session: its name, its index in `Batch::stats`, counter or gauge.

@@ -14,6 +14,7 @@ pub(crate) mod ffi;
 pub(crate) mod ffi_details;
 mod fresh;
 mod message;
+mod outside;
 mod prepared;
 mod pulse;
 mod saving;
@@ -26,6 +27,7 @@ mod tests;
 mod trouble;
 pub(crate) mod waker;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::sync::mpsc::TrySendError;
@@ -63,6 +65,8 @@ use crate::engine::fresh::Fresh;
 use crate::engine::message::Message;
 use crate::engine::message::Reply;
 pub use crate::engine::message::Saved;
+pub use crate::engine::outside::Outside;
+pub use crate::engine::outside::PortMapping;
 pub use crate::engine::prepared::AddOptions;
 pub use crate::engine::prepared::Prepared;
 pub use crate::engine::prepared::Tuning;
@@ -89,6 +93,8 @@ pub struct SessionConfig {
     pub settings: Vec<(String, SettingValue)>,
     /// Our own disk back end rather than libtorrent's.
     pub cove_disk: bool,
+    /// Our own disk back end makes files below these folders only (rule F1); none = anywhere.
+    pub roots: Vec<PathBuf>,
     /// Whether peers are exchanged with peers (BEP 11); libtorrent has no setting for it.
     pub pex: bool,
     /// How many peers of one torrent may be connected at once; 0 = any number.
@@ -209,6 +215,11 @@ impl Engine {
     /// The TCP port that peers reach; `None` until it listens, 0 when it cannot.
     pub fn listening(&self) -> watch::Receiver<Option<u16>> {
         self.listening.clone()
+    }
+
+    /// What is known of the way to us: forwarded ports, addresses that are taken. Memory only.
+    pub fn outside(&self) -> Outside {
+        self.board.outside.get()
     }
 
     /// Adds a torrent to `session` and waits for libtorrent to take it.

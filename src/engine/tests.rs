@@ -55,6 +55,7 @@ fn settings(disk: bool) -> SessionConfig {
         name: "default".into(),
         settings,
         cove_disk: disk,
+        roots: Vec::new(),
         pex: true,
         connections_per_torrent: 33,
         utp_to_lan: false,

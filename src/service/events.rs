@@ -7,10 +7,12 @@
 //! comes back goes on where it left off, as long as that is still there. While nobody listens
 //! nothing is done.
 
+mod differences;
+
 use std::collections::BTreeMap;
-use std::collections::HashSet;
 use std::collections::VecDeque;
 use std::fmt;
+use std::ops::Deref;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -30,6 +32,9 @@ use crate::domain::hash::TorrentId;
 use crate::domain::swarm::SwarmSummary;
 use crate::domain::swarm::SwarmTotals;
 use crate::domain::torrent::Torrent;
+use crate::service::events::differences::swarms_changed;
+use crate::service::events::differences::torrents_changed;
+use crate::service::labels::LabelSet;
 use crate::service::swarms::Swarms;
 use crate::service::torrents::Torrents;
 use crate::service::upkeep::told;
@@ -72,7 +77,7 @@ struct State {
     number: u64,
     /// False while nobody listens: the rest is empty then.
     is_kept: bool,
-    torrents: BTreeMap<TorrentId, Arc<Torrent>>,
+    torrents: BTreeMap<TorrentId, Labelled>,
     swarms: BTreeMap<TorrentId, SwarmSummary>,
     overview: Overview,
     past: VecDeque<Arc<Change>>,
@@ -101,6 +106,24 @@ pub struct Overview {
     pub only_own_swarms: bool,
 }
 
+/// A torrent and what is written on it, at one moment.
+#[derive(Clone, Debug)]
+pub struct Labelled {
+    /// The torrent.
+    pub torrent: Arc<Torrent>,
+    /// Its labels.
+    pub labels: Arc<LabelSet>,
+}
+
+/// Most who look want the torrent only.
+impl Deref for Labelled {
+    type Target = Torrent;
+
+    fn deref(&self) -> &Torrent {
+        &self.torrent
+    }
+}
+
 /// A value that came, changed or went.
 #[derive(Clone, Debug)]
 pub struct Changed<T> {
@@ -115,7 +138,7 @@ pub struct Change {
     /// Its place.
     pub id: EventId,
     /// Our torrents, in the order of their ids.
-    pub torrents: Vec<(TorrentId, Changed<Arc<Torrent>>)>,
+    pub torrents: Vec<(TorrentId, Changed<Labelled>)>,
     /// Swarms, in the order of their info-hashes.
     pub swarms: Vec<(TorrentId, Changed<SwarmSummary>)>,
     /// The glance before and after.
@@ -128,7 +151,7 @@ pub struct Snapshot {
     /// The place of the last change in it.
     pub id: EventId,
     /// Our torrents, in the order of their ids.
-    pub torrents: Vec<Arc<Torrent>>,
+    pub torrents: Vec<Labelled>,
     /// Swarms, in the order of their info-hashes.
     pub swarms: Vec<SwarmSummary>,
     /// The glance.
@@ -220,7 +243,10 @@ impl Events {
     }
 
     fn look(&self, state: &mut State, look: Look) {
-        let torrents = torrents_changed(&self.inner.torrents.list(), &mut state.torrents, look);
+        let labels = self.inner.torrents.labels();
+        let present = self.inner.torrents.list().into_iter();
+        let present = present.map(|torrent| Labelled { labels: labels.get(torrent.id), torrent });
+        let torrents = torrents_changed(present.collect(), &mut state.torrents, look);
         let before = state.overview;
         let mut swarms = Vec::new();
         if look == Look::AtAll {
@@ -253,7 +279,7 @@ impl Events {
 
     fn overview(
         &self,
-        torrents: &BTreeMap<TorrentId, Arc<Torrent>>,
+        torrents: &BTreeMap<TorrentId, Labelled>,
         only_own_swarms: bool,
     ) -> Overview {
         let sum = |rate: fn(&Torrent) -> u32| torrents.values().map(|t| u64::from(rate(t))).sum();
@@ -328,6 +354,24 @@ impl Reader {
         let change = found.cloned().ok_or(TooSlow)?;
         self.next += 1;
         Ok(change)
+    }
+
+    /// What `api` makes of the next change that is something to it: what changed may be nothing
+    /// that it shows.
+    ///
+    /// # Errors
+    /// [`TooSlow`], when that change is gone already.
+    pub async fn next_words(
+        &mut self,
+        api: &'static str,
+        make: fn(&Change) -> Vec<u8>,
+    ) -> Result<Bytes, TooSlow> {
+        loop {
+            let words = self.next().await?.words(api, make);
+            if !words.is_empty() {
+                return Ok(words);
+            }
+        }
     }
 }
 
@@ -414,81 +458,9 @@ fn is_of_state(event: &Event) -> bool {
     )
 }
 
-/// Brings `known` up to date and tells what that changed.
-fn torrents_changed(
-    present: &[Arc<Torrent>],
-    known: &mut BTreeMap<TorrentId, Arc<Torrent>>,
-    look: Look,
-) -> Vec<(TorrentId, Changed<Arc<Torrent>>)> {
-    let mut changed = Vec::new();
-    for torrent in present {
-        let before = known.get(&torrent.id);
-        let is_to_tell = before.is_none_or(|before| match look {
-            Look::AtAll => !is_same(before, torrent),
-            Look::AtStates => state_of(before) != state_of(torrent),
-        });
-        if is_to_tell {
-            let before = known.insert(torrent.id, Arc::clone(torrent));
-            changed.push((torrent.id, Changed { before, after: Some(Arc::clone(torrent)) }));
-        }
-    }
-    if known.len() > present.len() {
-        let there: HashSet<TorrentId> = present.iter().map(|t| t.id).collect();
-        let gone: Vec<TorrentId> =
-            known.keys().filter(|id| !there.contains(*id)).copied().collect();
-        for id in gone {
-            changed.push((id, Changed { before: known.remove(&id), after: None }));
-        }
-    }
-    changed.sort_unstable_by_key(|(id, _)| *id);
-    changed
-}
-
-/// Whether nothing differs that any API shows in a list; pieces and connections are not of it.
-fn is_same(before: &Arc<Torrent>, after: &Arc<Torrent>) -> bool {
-    Arc::ptr_eq(before, after)
-        || before.revision == after.revision
-        || (before.status == after.status
-            && before.name == after.name
-            && before.save_path == after.save_path
-            && before.metadata.is_some() == after.metadata.is_some()
-            && before.file_priorities == after.file_priorities
-            && Arc::ptr_eq(&before.trackers, &after.trackers))
-}
-
-/// What is told at once when it changes.
-fn state_of(torrent: &Torrent) -> impl PartialEq + '_ {
-    let status = &torrent.status;
-    let has_metadata = torrent.metadata.is_some();
-    (status.stage, status.is_paused, status.is_moving, status.error.as_str(), has_metadata)
-}
-
-/// Brings `known` up to date and tells what that changed; `present` is in the order of the hashes.
-fn swarms_changed(
-    present: Vec<SwarmSummary>,
-    known: &mut BTreeMap<TorrentId, SwarmSummary>,
-) -> Vec<(TorrentId, Changed<SwarmSummary>)> {
-    let mut gone = std::mem::take(known);
-    let mut changed = Vec::new();
-    for after in present {
-        let hash = after.info_hash;
-        let before = gone.remove(&hash);
-        if before != Some(after) {
-            changed.push((hash, Changed { before, after: Some(after) }));
-        }
-        known.insert(hash, after);
-    }
-    changed.extend(
-        gone.into_iter().map(|(h, before)| (h, Changed { before: Some(before), after: None })),
-    );
-    changed.sort_unstable_by_key(|(hash, _)| *hash);
-    changed
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::swarm::SwarmCounts;
 
     fn change(number: u64, swarms: usize) -> Change {
         let hash = TorrentId([1; 20]);
@@ -524,25 +496,6 @@ mod tests {
         for wrong in ["", "17", "x-1", "1-x", "-", "1-18446744073709551616"] {
             assert!(wrong.parse::<EventId>().is_err(), "{wrong}");
         }
-    }
-
-    #[test]
-    fn swarms_that_came_changed_and_went_are_told() {
-        let swarm = |byte, seeders| SwarmSummary {
-            info_hash: TorrentId([byte; 20]),
-            counts: SwarmCounts { seeders, ..SwarmCounts::default() },
-            is_flagged: false,
-        };
-        let mut known = BTreeMap::new();
-        let first = swarms_changed(vec![swarm(1, 1), swarm(2, 1), swarm(3, 1)], &mut known);
-        assert!(first.len() == 3 && first.iter().all(|(_, one)| one.before.is_none()));
-        let next = swarms_changed(vec![swarm(2, 2), swarm(3, 1), swarm(4, 1)], &mut known);
-        let told: Vec<_> = next
-            .iter()
-            .map(|(hash, one)| (hash.0[0], one.before.is_some(), one.after.is_some()))
-            .collect();
-        assert_eq!(told, [(1, true, false), (2, true, true), (4, false, true)]);
-        assert_eq!(known.len(), 3);
     }
 
     /// The cost of an event does not grow with its readers.

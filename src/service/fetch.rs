@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
+use std::time::UNIX_EPOCH;
 
 use tokio::sync::Semaphore;
 use url::Url;
@@ -28,6 +29,9 @@ use crate::service::paths::Roots;
 
 /// Redirects followed before giving up (rule F6).
 const REDIRECTS_MAX: u32 = 3;
+
+/// How long a server may take to tell the time.
+const CLOCK_LIMIT: Duration = Duration::from_secs(3);
 
 /// Fetches at one time; each holds a thread of the blocking pool.
 const FETCHES_MAX: usize = 8;
@@ -140,6 +144,20 @@ impl Fetch {
         }
     }
 
+    /// What a web server says of the time, in Unix seconds. Asks for nothing else, and only where
+    /// torrents may be fetched from (rule F6).
+    ///
+    /// # Errors
+    /// Invalid or Forbidden, when it cannot be asked; Busy when it takes too long.
+    pub async fn clock(&self, url: &Url) -> Result<i64> {
+        let (inner, url) = (Arc::clone(&self.inner), url.clone());
+        let slow = || Error::busy("the server took too long to tell the time");
+        let _slot = self.inner.slots.acquire().await.map_err(|_| slow())?;
+        let asked = tokio::task::spawn_blocking(move || inner.clock(&url));
+        let answer = tokio::time::timeout(CLOCK_LIMIT, asked).await.map_err(|_| slow())?;
+        answer.map_err(|_| Error::internal("asking for the time panicked"))?
+    }
+
     /// Neither name look-up nor disk may hold up the runtime.
     async fn on_a_thread(&self, url: Url) -> Result<Source> {
         let inner = Arc::clone(&self.inner);
@@ -178,6 +196,17 @@ impl Inner {
         })?;
         let unreadable = |_| Error::invalid("the file cannot be read");
         into_source(self.read_limited(file).map_err(unreadable)??)
+    }
+
+    fn clock(&self, url: &Url) -> Result<i64> {
+        let guard = Guard::new(url, &self.config.private);
+        let answer = agent(CLOCK_LIMIT, guard.clone()).head(url.as_str()).call();
+        let answer = answer.map_err(|error| failure(error, &guard))?;
+        let date = answer.headers().get("date").and_then(|date| date.to_str().ok());
+        let time = date.and_then(|date| httpdate::parse_http_date(date).ok());
+        let since = time.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        let seconds = since.and_then(|since| i64::try_from(since.as_secs()).ok());
+        seconds.ok_or_else(|| Error::invalid("the server does not tell the time"))
     }
 
     fn download(&self, mut url: Url, deadline: Instant) -> Result<Source> {

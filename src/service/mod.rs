@@ -10,6 +10,8 @@ pub mod auth;
 pub mod authoring;
 pub mod browse;
 pub mod bulk;
+pub mod completing;
+pub mod doctor;
 pub mod events;
 pub mod fetch;
 pub(crate) mod fetch_guard;
@@ -60,6 +62,7 @@ use crate::service::accounts::Accounts;
 use crate::service::auth::Auth;
 use crate::service::authoring::Authoring;
 use crate::service::browse::Browse;
+use crate::service::doctor::Doctor;
 use crate::service::events::Events;
 use crate::service::fetch::Fetch;
 use crate::service::files::Files;
@@ -102,6 +105,8 @@ pub struct Services {
     pub settings: Settings,
     /// Whether the program does its work.
     pub health: Health,
+    /// Whether the surroundings are as they should be.
+    pub doctor: Doctor,
     /// Values that API clients keep here.
     pub kv: Kv,
     /// What users write on torrents.

@@ -9,10 +9,12 @@ pub mod counters;
 mod own;
 mod peers;
 mod position_index;
+mod prefetch;
 pub mod random;
 mod record;
 mod scope;
 mod swarm;
+mod swarm_table;
 mod swarms;
 #[cfg(test)]
 mod tests;
@@ -67,10 +69,11 @@ use crate::tracker::scope::View;
 use crate::tracker::scope::endpoint_v4;
 use crate::tracker::scope::endpoint_v6;
 use crate::tracker::scope::home;
+use crate::tracker::swarm::Place;
 use crate::tracker::swarm::Swarm;
+use crate::tracker::swarms::Coming;
 use crate::tracker::swarms::Keep;
 pub use crate::tracker::swarms::Limits;
-use crate::tracker::swarms::Place;
 use crate::tracker::swarms::Swarms;
 use crate::tracker::swarms::Wish;
 
@@ -196,6 +199,16 @@ impl Tracker {
         Now { clock_s, unix_s }
     }
 
+    /// Where an announce will be looked up, for [`Tracker::warm`].
+    pub(crate) fn coming(&self, info_hash: TorrentId, asker: Asker, port: u16) -> Coming {
+        self.inner.swarms.coming(info_hash, place_of(asker, port))
+    }
+
+    /// Has the memory that announces will touch brought near, before they come one by one.
+    pub(crate) fn warm(&self, coming: &[Coming]) {
+        self.inner.swarms.warm(coming);
+    }
+
     /// Takes note of a peer and tells it of others, appended to `list`.
     ///
     /// # Errors
@@ -212,9 +225,10 @@ impl Tracker {
             return Err(Refusal::InvalidPort);
         }
         let asker = announce.asker;
-        let (place, want_max) = match home(asker) {
-            IpAddr::V4(ip) => (Place::V4(endpoint_v4(ip, announce.port)), PEERS_MAX_V4),
-            IpAddr::V6(ip) => (Place::V6(endpoint_v6(ip, announce.port)), PEERS_MAX_V6),
+        let place = place_of(asker, announce.port);
+        let want_max = match place {
+            Place::V4(_) => PEERS_MAX_V4,
+            Place::V6(_) => PEERS_MAX_V6,
         };
         let view = View::of(asker, self.external());
         let want = announce.want.map_or(PEERS_DEFAULT, |want| want as usize).min(want_max);
@@ -493,5 +507,13 @@ impl Tracker {
         grown.insert(info_hash);
         drop(grown);
         self.inner.completed_grew.notify_one();
+    }
+}
+
+/// Which peer an announce is of.
+fn place_of(asker: Asker, port: u16) -> Place {
+    match home(asker) {
+        IpAddr::V4(ip) => Place::V4(endpoint_v4(ip, port)),
+        IpAddr::V6(ip) => Place::V6(endpoint_v6(ip, port)),
     }
 }

@@ -105,7 +105,12 @@ impl Home {
 
     /// `cove serve` with this home's configuration.
     pub(crate) fn serve_command(&self) -> Command {
-        let mut command = self.command(&["serve"]);
+        self.configured_command(&["serve"])
+    }
+
+    /// A command with this home's configuration, whether or not a server runs.
+    pub(crate) fn configured_command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.command(arguments);
         let path = |path: &Path| path.to_str().expect("test paths are UTF-8").to_owned();
         let defaults = [
             ("api.bind", "127.0.0.1:0".to_owned()),

@@ -9,6 +9,8 @@ mod access;
 mod access_wire;
 mod auth;
 mod docs;
+mod doctor;
+mod doctor_wire;
 mod events;
 mod events_wire;
 mod friends;
@@ -48,6 +50,7 @@ use crate::domain::token::Scope;
 use crate::http::Call;
 use crate::http::EventStreams;
 use crate::http::Reply;
+use crate::http::Unanswered;
 use crate::service::Services;
 
 /// What a handler comes to.
@@ -85,6 +88,7 @@ const GROUPS: &[Group] = &[
     friends::GROUP,
     events::GROUP,
     stats::GROUP,
+    doctor::GROUP,
     settings::GROUP,
     docs::GROUP,
 ];
@@ -126,6 +130,11 @@ impl Native {
     fn documents(&self) -> &Documents {
         self.documents.get_or_init(Documents::new)
     }
+}
+
+/// A call that did not come here, or was not answered, as a problem.
+pub fn refuse(why: &Unanswered) -> Reply {
+    Problem::of_unanswered(why).into_reply()
 }
 
 /// Every route of every subject.

@@ -79,7 +79,12 @@ impl Rig {
         let waker = Waker::new(queue, Arc::clone(&pending), || ());
         let settings = [quiet_settings().as_slice(), more].concat();
         let gate = Box::new(Gate::new(judge, farewell));
-        let options = SessionOptions { limits: limits(), cove_disk: true, utp_to_lan: false };
+        let options = SessionOptions {
+            limits: limits(),
+            cove_disk: true,
+            utp_to_lan: false,
+            roots: Vec::new(),
+        };
         let session = bridge::new_session(&settings, &options, Box::new(waker), gate).unwrap();
         let directory = tempfile::tempdir().unwrap();
         let (alerts, statuses) = (Vec::new(), HashMap::new());

@@ -9,9 +9,6 @@ use clap::Subcommand;
 use crate::app::Exit;
 use crate::app::cli::Context;
 use crate::app::cli::Failure;
-use crate::app::cli::Flags;
-use crate::app::cli::NoArgs;
-use crate::app::cli::With;
 use crate::app::cli::client::Client;
 use crate::app::cli::sharing::wire;
 use crate::app::cli::sharing::wire::AccountRow;
@@ -40,17 +37,17 @@ pub(in crate::app::cli) struct FriendArgs {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Give somebody a key and a name
-    Add(With<AddArgs>),
+    Add(AddArgs),
     /// List them
-    Ls(With<NoArgs>),
+    Ls,
     /// Show what one has received and sent: as claimed, and as seen here
-    Show(With<NameArgs>),
+    Show(NameArgs),
     /// Print a link, a magnet link and a QR code that let a friend have a share
-    Invite(With<InviteArgs>),
+    Invite(InviteArgs),
     /// Shut them out; their names stay in the list
-    Revoke(With<NamesArgs>),
+    Revoke(NamesArgs),
     /// Shut them out and forget their names
-    Rm(With<NamesArgs>),
+    Rm(NamesArgs),
 }
 
 #[derive(Debug, Args)]
@@ -98,19 +95,6 @@ struct NamesArgs {
     names: Vec<String>,
 }
 
-impl FriendArgs {
-    /// The flags that stand after the command.
-    pub(in crate::app::cli) fn flags(&self) -> &Flags {
-        match &self.action {
-            Action::Add(with) => &with.flags,
-            Action::Ls(with) => &with.flags,
-            Action::Show(with) => &with.flags,
-            Action::Invite(with) => &with.flags,
-            Action::Revoke(with) | Action::Rm(with) => &with.flags,
-        }
-    }
-}
-
 /// Does what was asked for.
 pub(in crate::app::cli) fn run(
     args: &FriendArgs,
@@ -119,12 +103,12 @@ pub(in crate::app::cli) fn run(
 ) -> Result<(), Failure> {
     let client = Client::find(context)?;
     match &args.action {
-        Action::Add(with) => add(&with.args, &client, context, out),
-        Action::Ls(_) => list(&client, context, out),
-        Action::Show(with) => show_friend(&with.args, &client, context, out),
-        Action::Invite(with) => invite(&with.args, &client, context, out),
-        Action::Revoke(with) => revoke(&with.args, &client, context, out),
-        Action::Rm(with) => remove(&with.args, &client, context, out),
+        Action::Add(args) => add(args, &client, context, out),
+        Action::Ls => list(&client, context, out),
+        Action::Show(args) => show_friend(args, &client, context, out),
+        Action::Invite(args) => invite(args, &client, context, out),
+        Action::Revoke(args) => revoke(args, &client, context, out),
+        Action::Rm(args) => remove(args, &client, context, out),
     }
 }
 
