@@ -415,8 +415,7 @@ pub(crate) mod bridge {
         fn settings(self: &Session) -> Result<Vec<Setting>>;
         /// Takes `params`; `Added` or `AddFailed` with `token` follows.
         fn add(self: Pin<&mut Session>, params: UniquePtr<AddParams>, token: u64) -> Result<()>;
-        /// `Removed` follows; the files stay, since deleting them takes care that libtorrent does
-        /// not take (rule F3).
+        /// `Removed` follows; the files stay: libtorrent deletes with too little care (rule F3).
         fn remove(self: Pin<&mut Session>, token: u64) -> Result<()>;
         fn pause(self: Pin<&mut Session>, token: u64) -> Result<()>;
         fn resume(self: Pin<&mut Session>, token: u64) -> Result<()>;
