@@ -48,7 +48,7 @@ fn size(home: &Home) -> u64 {
 }
 
 /// An honest friend's account says what was really sent, also over a connection that came and went
-/// between two looks, and it is there after a kill.
+/// between two looks, and it is there after a restart.
 #[test]
 fn what_a_friend_got_is_counted_and_kept() {
     let Some(mut friend) = Peer::start("accounts of friends") else { return };
