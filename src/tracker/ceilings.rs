@@ -7,7 +7,7 @@ use crate::domain::swarm::Refusal;
 use crate::tracker::peers::Peers;
 use crate::tracker::scope::Endpoint;
 use crate::tracker::scope::Scope;
-use crate::tracker::swarms::Place;
+use crate::tracker::swarm::Place;
 use crate::tracker::swarms::Swarms;
 
 /// Ceilings (vector S8, rule T6); 0 = none. At one of them what is known stays and is served.
