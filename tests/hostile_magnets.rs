@@ -118,7 +118,7 @@ fn f1_a_link_that_was_there_first_leads_nobody_outside() {
     let outside = tempfile::tempdir().unwrap();
     std::os::unix::fs::symlink(outside.path(), home.downloads.join("film")).unwrap();
     let info = folder("film", vec![file(&["new", "empty"], 0), file(&["some.bin"], 99)]);
-    let app = home.start();
+    let mut app = home.start();
     let hash = add(&app, &tracker, &info);
 
     let row = app.api.wait(&hash, "refused", |row| row["error"] != "");

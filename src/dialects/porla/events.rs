@@ -40,8 +40,12 @@ impl Porla {
         let hello = stream::once(async { Ok(Bytes::from_static(events_wire::HELLO)) });
         let revoked = Box::pin(self.services.auth.ended(&grant));
         // The original has no event for an end.
-        let feed =
-            Feed { events: Box::pin(hello.chain(changes)), revoked, farewell: |_| Bytes::new() };
+        let feed = Feed {
+            events: Box::pin(hello.chain(changes)),
+            revoked,
+            farewell: |_| Bytes::new(),
+            has_comments: false,
+        };
         Reply::new(200).events(place, feed).header("cache-control", "no-cache, no-transform")
     }
 }

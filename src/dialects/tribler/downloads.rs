@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::dialects::SessionFacts;
 use crate::dialects::tribler::Generation;
 use crate::dialects::tribler::Tribler;
 use crate::dialects::tribler::details;
@@ -18,18 +17,12 @@ use crate::dialects::tribler::wire::Checkpoints;
 use crate::dialects::tribler::wire::FilesAnswer;
 use crate::domain::hash::TorrentId;
 use crate::domain::peer::Peer;
-use crate::domain::setting::Value;
 use crate::domain::torrent::Torrent;
 use crate::http::Call;
 use crate::http::Reply;
 use crate::service::settings::SessionFacts;
 use crate::service::stream_plan::StreamProgress;
 use crate::service::torrents::TorrentOptions;
-
-/// The settings that a list repeats and that may change while the program runs.
-const DOWNLOAD_LIMIT: &str = "client.limits.download_bytes_per_s";
-const UPLOAD_LIMIT: &str = "client.limits.upload_bytes_per_s";
-const DHT: &str = "client.dht";
 
 /// What a list should show beyond the usual.
 struct Wish {
@@ -210,7 +203,6 @@ impl Listed for Entry<'_> {
             self.stream.map(|_| self.tribler.services.files.revision()),
             (options.is_stopped, options.anon_hops, options.safe_seeding),
             &options.completed_dir,
-            self.facts,
         ))
     }
 

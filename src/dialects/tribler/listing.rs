@@ -16,9 +16,9 @@ use std::sync::PoisonError;
 
 use bytes::Bytes;
 
-use crate::dialects::SessionFacts;
 use crate::dialects::tribler::Generation;
 use crate::domain::hash::TorrentId;
+use crate::service::settings::SessionFacts;
 
 /// Room for a row of which nothing is known yet, in bytes.
 const ROW_BYTES: usize = 1_536;
