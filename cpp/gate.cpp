@@ -41,6 +41,17 @@ std::array<std::uint8_t, 16> address_of(lt::tcp::endpoint const& endpoint)
     return bytes;
 }
 
+// The same with the port behind it, as on the wire.
+std::array<std::uint8_t, 18> endpoint_of(lt::tcp::endpoint const& endpoint)
+{
+    std::array<std::uint8_t, 18> bytes{};
+    auto const address = address_of(endpoint);
+    std::copy(address.begin(), address.end(), bytes.begin());
+    bytes[16] = static_cast<std::uint8_t>(endpoint.port() >> 8);
+    bytes[17] = static_cast<std::uint8_t>(endpoint.port() & 0xff);
+    return bytes;
+}
+
 void close(Connection const& weak)
 {
     auto const connection = weak.lock();
@@ -77,10 +88,9 @@ public:
         if (info.total_upload <= 0 && info.total_download <= 0) return;
         std::array<std::uint8_t, 20> id{};
         std::copy(info.pid.begin(), info.pid.end(), id.begin());
-        gate_.ended(torrent_,
-                    EndedConnection{address_of(info.ip), info.ip.port(), id,
-                                    static_cast<std::uint64_t>(info.total_upload),
-                                    static_cast<std::uint64_t>(info.total_download)});
+        gate_.ended(torrent_, endpoint_of(info.ip), id,
+                    static_cast<std::uint64_t>(info.total_upload),
+                    static_cast<std::uint64_t>(info.total_download));
     }
 
 private:

@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 BUILD_PACKAGES=(g++ make pkg-config libtorrent-rasterbar-dev libssl-dev)
-TEST_PACKAGES=(aria2 curl qbittorrent-nox iproute2 e2fsprogs util-linux mount)
+TEST_PACKAGES=(aria2 curl qbittorrent-nox iproute2 nftables e2fsprogs util-linux mount)
 
 missing_packages() {
     local package
@@ -44,7 +44,7 @@ need_elsewhere() {
     fi
     [ "$1" = test ] || return 0
     local tool
-    for tool in aria2c curl qbittorrent-nox mkfs.ext4 ip; do
+    for tool in aria2c curl qbittorrent-nox mkfs.ext4 ip nft; do
         command -v "$tool" >/dev/null || { echo "please install: $tool" >&2; exit 1; }
     done
 }

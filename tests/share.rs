@@ -7,7 +7,6 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::Output;
-use std::time::Duration;
 
 use serde_json::Value;
 use serde_json::json;
@@ -18,69 +17,25 @@ use crate::common::announcer::UdpAnnounce;
 use crate::common::announcer::leech;
 use crate::common::announcer::path_option;
 use crate::common::app::App;
-use crate::common::app::Home;
 use crate::common::http::Answer;
 use crate::common::http::Request;
-use crate::common::netns;
-use crate::common::netns::Network;
 use crate::common::peer::Peer;
+use crate::common::sharing::assert_same_film;
+use crate::common::sharing::bytes_of;
+use crate::common::sharing::home;
+use crate::common::sharing::invite;
+use crate::common::sharing::key_of;
+use crate::common::sharing::make_film;
+use crate::common::sharing::run;
+use crate::common::sharing::run_json;
+use crate::common::sharing::share_film;
 use crate::common::torrents::MIB;
 use crate::common::torrents::payload;
-use crate::common::torrents::sha256;
-use crate::common::wait_at_most;
 use crate::common::wait_for;
-
-/// How long a friend that is shut out may stay connected (issue 5).
-const OUT_WITHIN: Duration = Duration::from_secs(2);
-
-/// A home whose tracker listens on loopback.
-fn home() -> Home {
-    Home::new().set("tracker.udp.bind", "127.0.0.1:0").set("tracker.http.bind", "127.0.0.1:0")
-}
-
-/// A folder `film` with two files that are shared and one that is not.
-fn make_film(home: &Home, bytes: usize) {
-    let folder = home.downloads.join("film");
-    fs::create_dir_all(folder.join("extras")).unwrap();
-    fs::write(folder.join("film.mkv"), payload(1_500, bytes)).unwrap();
-    fs::write(folder.join("extras/notes.txt"), "for friends").unwrap();
-    fs::write(folder.join(".DS_Store"), "for nobody").unwrap();
-}
-
-#[track_caller]
-fn run(home: &Home, arguments: &[&str]) -> String {
-    let output = home.run(arguments);
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{arguments:?}: {said}");
-    String::from_utf8(output.stdout).unwrap()
-}
-
-#[track_caller]
-fn run_json(home: &Home, arguments: &[&str]) -> Value {
-    let text = run(home, &[arguments, &["--json"]].concat());
-    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
-}
 
 fn failure(output: &Output) -> String {
     assert!(!output.status.success());
     String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-/// Shares the film by the command line.
-#[track_caller]
-fn share_film(home: &Home) -> Value {
-    let path = home.downloads.join("film");
-    run_json(home, &["share", path.to_str().unwrap()])
-}
-
-/// A friend with an invitation to the film, and the .torrent that comes with it.
-#[track_caller]
-fn invite(home: &Home, name: &str, more: &[&str]) -> (Value, Vec<u8>) {
-    run(home, &["friend", "add", name]);
-    let file = home.outer.path().join(format!("{name}.torrent"));
-    let file = file.to_str().unwrap();
-    let arguments = [&["friend", "invite", name, "film", "--torrent", file][..], more].concat();
-    (run_json(home, &arguments), fs::read(file).unwrap())
 }
 
 fn get(url: &str) -> Answer {
@@ -96,12 +51,6 @@ fn ask(method: &str, url: &str) -> Answer {
 #[track_caller]
 fn link(invitation: &Value) -> String {
     invitation["links"][0].as_str().expect("a link").to_owned()
-}
-
-/// The 20 bytes of 40 hex digits.
-fn bytes_of(hash: &str) -> [u8; 20] {
-    let byte = |at: usize| u8::from_str_radix(&hash[2 * at..2 * at + 2], 16).unwrap();
-    std::array::from_fn(byte)
 }
 
 /// What an outsider who knows info-hash, address and port is sent by the engine.
@@ -128,20 +77,6 @@ fn announce(app: &App<'_>, hash: &str, key: Option<&str>) -> Result<usize, Strin
     let options = key.map(|key| path_option(&format!("/announce/{key}"))).unwrap_or_default();
     let announce = UdpAnnounce { info_hash: bytes_of(hash), options, ..leech(9, [b'y'; 20]) };
     asker.try_announce(&announce).map(|told| told.peers.len())
-}
-
-/// The key in a friend's announce URLs.
-fn key_of(invitation: &Value) -> String {
-    let url = invitation["announce_urls"][0][0].as_str().unwrap();
-    url.rsplit('/').next().unwrap().to_owned()
-}
-
-#[track_caller]
-fn assert_same_film(one: &Path, other: &Path) {
-    for file in ["film.mkv", "extras/notes.txt"] {
-        assert_eq!(sha256(&one.join("film").join(file)), sha256(&other.join("film").join(file)));
-    }
-    assert!(!other.join("film/.DS_Store").exists());
 }
 
 #[test]
@@ -380,74 +315,5 @@ fn what_cannot_be_shared_is_refused_in_words() {
     fs::write(home.downloads.join("film/new.txt"), "new").unwrap();
     let place = format!("/v1/shares/{}", first["info_hash"].as_str().unwrap());
     assert!(app.api.get(&place).json()["change"].is_string(), "a change is noticed");
-    app.stop();
-}
-
-/// The ports in the namespaces, where every port is free.
-const TRACKER_PORT: u16 = 6969;
-const PEER_PORT: u16 = 46881;
-
-/// The program on the house's machine, reachable on both legs.
-fn house(network: &Network) -> Home {
-    let legs = ["127.0.0.1", netns::HOUSE_LAN, netns::HOUSE_OUTSIDE];
-    let bind = legs.map(|ip| format!("{ip}:{TRACKER_PORT}")).join(",");
-    Home::new()
-        .set("client.listen", format!("0.0.0.0:{PEER_PORT}"))
-        .set("tracker.udp.bind", &bind)
-        .set("tracker.http.bind", &bind)
-        .set("tracker.external_ip", netns::HOUSE_OUTSIDE)
-        .launched_by(network.launcher("house"))
-}
-
-fn client_in(test: &str, network: &Network, place: &str) -> Option<Peer> {
-    Peer::launched_by(test, network.launcher(place), json!({ "listen_interfaces": "0.0.0.0:6881" }))
-}
-
-/// A NAS, a friend in the LAN and one outside: both have it; the one who is revoked is out, the
-/// other goes on.
-#[test]
-fn a_friend_in_the_house_and_one_outside() {
-    let test = "a share in a household";
-    let Some(network) = Network::new(test) else { return };
-    let Some(mut anna) = client_in(test, &network, "lan") else { return };
-    let Some(mut bert) = client_in(test, &network, "outside") else { return };
-    let home = house(&network);
-    make_film(&home, 4 * MIB);
-    let app = home.start();
-    share_film(&home);
-    let (_, annas) = invite(&home, "Anna", &[]);
-    let (_, berts) = invite(&home, "Bert", &[]);
-    let (lan, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    anna.add("film", &annas, lan.path(), 0);
-    bert.add("film", &berts, outside.path(), 0);
-    anna.wait_seeding("film");
-    bert.wait_seeding("film");
-    assert_same_film(&home.downloads, lan.path());
-    assert_same_film(&home.downloads, outside.path());
-
-    // A second one, slowly, so that both are in the middle of it.
-    fs::write(home.downloads.join("song.flac"), payload(8, 6 * MIB)).unwrap();
-    run(&home, &["share", home.downloads.join("song.flac").to_str().unwrap()]);
-    for (client, name, folder) in
-        [(&mut anna, "Anna", lan.path()), (&mut bert, "Bert", outside.path())]
-    {
-        let file = home.outer.path().join(format!("{name}-song.torrent"));
-        let path = file.to_str().unwrap();
-        run(&home, &["friend", "invite", name, "song.flac", "--no-qr", "--torrent", path]);
-        client.add_slowly("song", &fs::read(&file).unwrap(), folder, 500_000);
-    }
-    for client in [&mut anna, &mut bert] {
-        wait_for("it has begun", || {
-            (client.status("song")["progress"].as_f64() > Some(0.0)).then_some(())
-        });
-    }
-    run(&home, &["friend", "revoke", "Bert"]);
-    wait_at_most(OUT_WITHIN, "the one who is revoked is out", || {
-        (bert.status("song")["peers"] == 0).then_some(())
-    });
-    let had = bert.status("song")["progress"].clone();
-    anna.wait_seeding("song");
-    assert_eq!(sha256(&lan.path().join("song.flac")), sha256(&home.downloads.join("song.flac")));
-    assert_eq!(bert.status("song")["progress"], had, "not a byte more");
     app.stop();
 }

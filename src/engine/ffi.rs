@@ -155,18 +155,7 @@ pub(crate) mod bridge {
         Stranger,
     }
 
-    /// A connection of a share that has ended; the address is in IPv6 form.
-    #[derive(Debug, Clone, Copy)]
-    struct EndedConnection {
-        ip: [u8; 16],
-        port: u16,
-        peer_id: [u8; 20],
-        sent: u64, // payload bytes
-        received: u64,
-    }
-
-    /// Rate and connection limits of one torrent: bytes/s (0 = none), counts (-1 = none, 0 = as
-    /// it is).
+    /// Limits of one torrent: bytes/s (0 = none), counts (-1 = none, 0 = as it is).
     #[derive(Debug, Clone, Copy)]
     struct TorrentLimits {
         download: i32,
@@ -362,13 +351,11 @@ pub(crate) mod bridge {
         /// Called on libtorrent's network thread: wakes the engine, never blocks, never panics.
         fn wake(self: &Waker);
 
+        /// Called on libtorrent's network thread, with addresses in IPv6 form and ports behind them:
+        /// never waits, never panics. `ended` is told how much payload passed, if any did.
         type Gate;
-        /// Called on libtorrent's network thread for each connection, with addresses in IPv6 form:
-        /// never waits, never panics.
         fn judge(self: &Gate, torrent: &[u8; 20], remote: &[u8; 16], local: &[u8; 16]) -> Verdict;
-        /// Called on libtorrent's network thread when a guest or member has gone, if payload
-        /// passed: never waits, never panics.
-        fn ended(self: &Gate, torrent: &[u8; 20], ended: &EndedConnection);
+        fn ended(self: &Gate, of: &[u8; 20], at: &[u8; 18], id: &[u8; 20], sent: u64, got: u64);
 
         type Progress;
         /// Called after each hashed piece; false stops the work with an error "cancelled".
@@ -428,8 +415,7 @@ pub(crate) mod bridge {
         fn settings(self: &Session) -> Result<Vec<Setting>>;
         /// Takes `params`; `Added` or `AddFailed` with `token` follows.
         fn add(self: Pin<&mut Session>, params: UniquePtr<AddParams>, token: u64) -> Result<()>;
-        /// `Removed` follows; the files stay, since deleting them takes care that libtorrent does
-        /// not take (rule F3).
+        /// `Removed` follows; the files stay: libtorrent deletes with too little care (rule F3).
         fn remove(self: Pin<&mut Session>, token: u64) -> Result<()>;
         fn pause(self: Pin<&mut Session>, token: u64) -> Result<()>;
         fn resume(self: Pin<&mut Session>, token: u64) -> Result<()>;

@@ -12,7 +12,6 @@ use std::sync::mpsc::TrySendError;
 use crate::domain::access::Admission;
 use crate::domain::hash::TorrentId;
 use crate::domain::peer::EndedLink;
-use crate::engine::ffi::bridge::EndedConnection;
 use crate::engine::ffi::bridge::Verdict;
 
 /// Tells the engine thread that alerts wait. Lives on libtorrent's network thread.
@@ -76,15 +75,23 @@ impl Gate {
         Self { judge, farewell }
     }
 
-    /// A guest or member has gone.
-    pub(crate) fn ended(&self, torrent: &[u8; 20], ended: &EndedConnection) {
-        (self.farewell)(EndedLink {
-            torrent: TorrentId(*torrent),
-            address: SocketAddr::new(IpAddr::from(ended.ip).to_canonical(), ended.port),
-            peer_id: ended.peer_id,
-            sent: ended.sent,
-            received: ended.received,
-        });
+    /// A guest or member of the torrent `of` has gone: who was `at` an address in IPv6 form with
+    /// the port behind it, and called itself `id`.
+    pub(crate) fn ended(
+        &self,
+        of: &[u8; 20],
+        at: &[u8; 18],
+        id: &[u8; 20],
+        sent: u64,
+        received: u64,
+    ) {
+        let (mut ip, mut port) = ([0; 16], [0; 2]);
+        ip.copy_from_slice(&at[..16]);
+        port.copy_from_slice(&at[16..]);
+        let ip = IpAddr::from(ip).to_canonical();
+        let address = SocketAddr::new(ip, u16::from_be_bytes(port));
+        let (torrent, peer_id) = (TorrentId(*of), *id);
+        (self.farewell)(EndedLink { torrent, address, peer_id, sent, received });
     }
 
     /// What becomes of a connection; addresses are in IPv6 form.

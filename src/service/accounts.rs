@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
@@ -113,7 +114,7 @@ impl Accounts {
     /// Every friend who was ever heard of, as of now.
     pub async fn balances(&self) -> BTreeMap<FriendName, Balance> {
         // An engine that does not answer keeps nobody from what is known.
-        let _ = tokio::time::timeout(LOOK_LIMIT, self.look(FRESH)).await;
+        let _ = tokio::time::timeout(LOOK_LIMIT, self.look()).await;
         self.ledger().balances()
     }
 
@@ -128,7 +129,7 @@ impl Accounts {
             for _ in 0..LOOKS_A_RECORD {
                 tokio::select! {
                     () = told(&mut stop) => return,
-                    () = tokio::time::sleep(LOOK_EVERY) => self.look(FRESH).await,
+                    () = tokio::time::sleep(LOOK_EVERY) => self.look().await,
                 }
             }
             self.write_down().await;
@@ -149,15 +150,16 @@ impl Accounts {
         self.inner.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes in what is known now, unless that was done `since` a moment ago.
-    async fn look(&self, since: Duration) {
+    /// Takes in what is known now, unless that was done just before.
+    async fn look(&self) {
         let mut inbox = self.inner.inbox.lock().await;
-        if inbox.looked_at.is_some_and(|at| at.elapsed() < since) {
+        if inbox.looked_at.is_some_and(|at| at.elapsed() < FRESH) {
             return;
         }
         let (names, views) = (self.names(), self.private());
         let swarms = self.swarms(&views);
-        self.ledger().fold(|name| names.values().any(|known| known == name));
+        let friends: HashSet<&FriendName> = names.values().collect();
+        self.ledger().fold(|name| friends.contains(name));
         self.hear_of_departures(&mut inbox, &names, &swarms);
         for view in &views {
             self.hear_of_swarms(view, &names);

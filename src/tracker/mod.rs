@@ -4,6 +4,8 @@
 //! as arguments. UDP, HTTP and our own client meet in it.
 
 mod access;
+mod ceilings;
+mod comings;
 pub mod connection_id;
 pub mod counters;
 mod own;
@@ -60,10 +62,12 @@ use crate::domain::swarm::SwarmPeer;
 use crate::domain::swarm::SwarmSummary;
 use crate::domain::swarm::SwarmTotals;
 use crate::tracker::access::Access;
+pub use crate::tracker::ceilings::Limits;
+pub use crate::tracker::comings::Departure;
+pub use crate::tracker::comings::Newcomer;
 use crate::tracker::counters::Counters;
 pub use crate::tracker::own::OwnPeer;
 use crate::tracker::random::Random;
-use crate::tracker::record::KeyNumber;
 pub use crate::tracker::scope::External;
 use crate::tracker::scope::View;
 use crate::tracker::scope::endpoint_v4;
@@ -73,7 +77,6 @@ use crate::tracker::swarm::Place;
 use crate::tracker::swarm::Swarm;
 use crate::tracker::swarms::Coming;
 use crate::tracker::swarms::Keep;
-pub use crate::tracker::swarms::Limits;
 use crate::tracker::swarms::Swarms;
 use crate::tracker::swarms::Wish;
 
@@ -83,10 +86,6 @@ const PEERS_DEFAULT: usize = 50;
 const JITTER_PARTS: u32 = 10;
 /// How long all shards take to be swept once, in steps.
 const SWEEP_STEPS: usize = 120;
-/// New peers of held swarms that may wait for the engine; more are left to their next announce.
-const NEWCOMERS_MAX: usize = 1024;
-/// Peers that left and wait for whoever keeps accounts; more are seen to be gone.
-const DEPARTURES_MAX: usize = 4096;
 /// How far the clock is ahead at the start: nothing is older than the first moment.
 const CLOCK_START_S: u32 = 1 << 24;
 
@@ -112,26 +111,6 @@ pub struct Now {
     pub clock_s: u32,
     /// Unix seconds of wall time; for keys.
     pub unix_s: i64,
-}
-
-/// A new peer of a swarm that the engine holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Newcomer {
-    /// The swarm.
-    pub info_hash: TorrentId,
-    /// Where this host reaches the peer.
-    pub address: SocketAddr,
-}
-
-/// A peer that has left a swarm, with the key it was there with; what it said last.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Departure {
-    /// The swarm.
-    pub info_hash: TorrentId,
-    /// The second of the tracker's clock in which it left.
-    pub clock_s: u32,
-    /// The peer.
-    pub peer: SwarmPeer,
 }
 
 /// The handle everybody clones.
@@ -414,44 +393,6 @@ impl Tracker {
     /// All keys, expired ones too.
     pub fn keys(&self) -> Vec<KeyRecord> {
         self.inner.access.keys()
-    }
-
-    /// The new peers of our own client's swarms from now on; only the first caller gets them.
-    pub fn newcomers(&self) -> Option<mpsc::Receiver<Newcomer>> {
-        let (sender, receiver) = mpsc::channel(NEWCOMERS_MAX);
-        self.inner.newcomers.set(sender).ok().map(|()| receiver)
-    }
-
-    /// The peers with a key that leave from now on; only the first caller gets them.
-    pub fn departures(&self) -> Option<mpsc::Receiver<Departure>> {
-        let (sender, receiver) = mpsc::channel(DEPARTURES_MAX);
-        self.inner.departures.set(sender).ok().map(|()| receiver)
-    }
-
-    fn tell_left(&self, announce: &Announce<'_>, number: KeyNumber, clock_s: u32) {
-        let Some(departures) = self.inner.departures.get() else { return };
-        let Some(key) = self.inner.access.key_of(number) else { return };
-        let peer = SwarmPeer {
-            peer_id: announce.peer_id,
-            address: SocketAddr::new(home(announce.asker), announce.port),
-            uploaded: announce.uploaded,
-            downloaded: announce.downloaded,
-            left: announce.left,
-            event: announce.event,
-            age_s: 0,
-            is_seeder: announce.left == 0,
-            is_own: false,
-            key: Some(key),
-        };
-        // A full queue is no loss: that it is gone is seen, and what it had said before.
-        let _ = departures.try_send(Departure { info_hash: announce.info_hash, clock_s, peer });
-    }
-
-    fn tell_engine(&self, info_hash: TorrentId, address: SocketAddr) {
-        if let Some(newcomers) = self.inner.newcomers.get() {
-            // A full queue is no loss: the engine meets the peer at its own next announce.
-            let _ = newcomers.try_send(Newcomer { info_hash, address });
-        }
     }
 
     /// Under which addresses the world reaches this household.

@@ -26,12 +26,12 @@ use crate::domain::swarm::SwarmCounts;
 use crate::domain::swarm::SwarmPeer;
 use crate::domain::swarm::SwarmSummary;
 use crate::domain::swarm::SwarmTotals;
+use crate::tracker::ceilings::Limits;
 use crate::tracker::peers::Peers;
 use crate::tracker::random::Random;
 use crate::tracker::record::KeyNumber;
 use crate::tracker::record::Record;
 use crate::tracker::scope::Endpoint;
-use crate::tracker::scope::Scope;
 use crate::tracker::scope::View;
 use crate::tracker::swarm::Family;
 use crate::tracker::swarm::Marks;
@@ -45,21 +45,6 @@ const SHARDS: usize = 256;
 /// Peers looked at under one lock while old ones are removed.
 const EXPIRE_LOOKS: usize = 4096;
 
-/// Ceilings (vector S8, rule T6); 0 = none. At one of them what is known stays and is served.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Limits {
-    /// Swarms in all.
-    pub swarms: usize,
-    /// Peers in all.
-    pub peers: usize,
-    /// Peers of one swarm.
-    pub peers_per_swarm: usize,
-    /// Swarms that one address (IPv6: one /64) may make. Not for addresses of this host.
-    pub swarms_per_address: u32,
-    /// Peers of one address (IPv6: one /64) in one swarm. Not for addresses of this host.
-    pub peers_per_address: u32,
-}
-
 /// Every swarm.
 #[derive(Debug)]
 pub(crate) struct Swarms {
@@ -67,11 +52,11 @@ pub(crate) struct Swarms {
     hasher: RandomState,
     /// Keys the hashes of endpoints.
     secret: u64,
-    limits: RwLock<Limits>,
-    swarms: AtomicUsize,
-    peers: AtomicUsize,
+    pub(super) limits: RwLock<Limits>,
+    pub(super) swarms: AtomicUsize,
+    pub(super) peers: AtomicUsize,
     /// How many swarms each household made, while there is a ceiling for it.
-    makers: DashMap<u64, u32>,
+    pub(super) makers: DashMap<u64, u32>,
 }
 
 /// On cache lines of its own.
@@ -138,18 +123,6 @@ impl Swarms {
             peers: AtomicUsize::new(0),
             makers: DashMap::new(),
         }
-    }
-
-    /// Other ceilings, from now on; that of the swarms an address may make stays, since it is
-    /// counted from the start or not at all.
-    pub(crate) fn set_limits(&self, limits: Limits) {
-        let mut present = self.limits.write().unwrap_or_else(PoisonError::into_inner);
-        let swarms_per_address = present.swarms_per_address;
-        *present = Limits { swarms_per_address, ..limits };
-    }
-
-    fn limits(&self) -> Limits {
-        *self.limits.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The keyed hash of an info-hash: it chooses the shard and the place in it.
@@ -292,52 +265,6 @@ impl Swarms {
         };
         peers.choose(Some(place), record.is_seeder(), wish.want, wish.view, random, list);
         Ok(Change { is_new: found.is_none(), has_completed, has_left: false })
-    }
-
-    /// Whether one more swarm may be made, and by whom it counts as made.
-    fn admit_swarm(&self, place: Place) -> Result<Option<u64>, Refusal> {
-        let limits = self.limits();
-        let is_past = |limit: usize, count: usize| limit > 0 && count >= limit;
-        if is_past(limits.swarms, self.swarms.load(Relaxed))
-            || is_past(limits.peers, self.peers.load(Relaxed))
-        {
-            return Err(Refusal::Full);
-        }
-        let (household, scope) = match place {
-            Place::V4(key) => (key.household(), key.scope()),
-            Place::V6(key) => (key.household(), key.scope()),
-        };
-        let limit = limits.swarms_per_address;
-        let maker = (limit > 0 && scope != Scope::Loopback).then_some(household);
-        if let Some(maker) = maker {
-            let mut made = self.makers.entry(maker).or_default();
-            if *made >= limit {
-                return Err(Refusal::Full);
-            }
-            *made += 1;
-        }
-        self.swarms.fetch_add(1, Relaxed);
-        Ok(maker)
-    }
-
-    fn admit_peer<E: Endpoint>(
-        &self,
-        peers: &Peers<E>,
-        key: &E,
-        others: usize,
-    ) -> Result<(), Refusal> {
-        let Limits { peers: in_all, peers_per_swarm, peers_per_address, .. } = self.limits();
-        let is_past = |limit: usize, count: usize| limit > 0 && count >= limit;
-        let is_crowded = peers_per_address > 0
-            && key.scope() != Scope::Loopback
-            && peers.of_household(key) >= peers_per_address;
-        match is_crowded
-            || is_past(in_all, self.peers.load(Relaxed))
-            || is_past(peers_per_swarm, others)
-        {
-            true => Err(Refusal::Full),
-            false => Ok(()),
-        }
     }
 
     /// The swarm is no longer there.

@@ -1,5 +1,6 @@
 //! A home network in three network namespaces: the house's own machine with a leg in the LAN and
-//! one outside, a machine in the LAN, and one outside. Root only.
+//! one outside, a machine in the LAN, and one outside; and perhaps a machine behind the one outside,
+//! which is then a router that hides it. Root only.
 
 use std::ffi::OsString;
 use std::process::Command;
@@ -15,6 +16,10 @@ pub(crate) const HOUSE_OUTSIDE: &str = "203.0.113.1";
 /// The others.
 pub(crate) const LAN: &str = "192.168.77.2";
 pub(crate) const OUTSIDE: &str = "203.0.113.2";
+
+/// The router's inner leg, and the machine behind it: of a network that nobody else can reach.
+const ROUTER_INSIDE: &str = "192.168.88.1";
+const BEHIND: &str = "192.168.88.2";
 
 /// The namespaces, taken away when dropped.
 pub(crate) struct Network {
@@ -63,11 +68,49 @@ impl Network {
         }
     }
 
+    /// As [`Network::new`], with a machine `behind` the one outside, which has the address of that
+    /// one for everybody else.
+    pub(crate) fn with_router(test: &str) -> Option<Self> {
+        let Some(nft) = find_program("nft") else {
+            skip(test, "nft (nftables)", true);
+            return None;
+        };
+        let network = Self::new(test)?;
+        let (router, behind) = (network.namespace("outside"), network.namespace("behind"));
+        must(&["netns", "add", &behind]);
+        must(&["-n", &behind, "link", "set", "lo", "up"]);
+        let veth = ["type", "veth", "peer", "name", "up0", "netns", &behind];
+        must(&[&["link", "add", "inside", "netns", &router], &veth[..]].concat());
+        for (namespace, device, ip) in
+            [(&router, "inside", ROUTER_INSIDE), (&behind, "up0", BEHIND)]
+        {
+            must(&["-n", namespace, "address", "add", &format!("{ip}/24"), "dev", device]);
+            must(&["-n", namespace, "link", "set", device, "up"]);
+        }
+        must(&["-n", &behind, "route", "add", "default", "via", ROUTER_INSIDE]);
+        let nft = nft.to_str().expect("a path in UTF-8");
+        let forward = ["sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"];
+        let chain = "{ type nat hook postrouting priority 100 ; }";
+        let is_done = run(&[&["netns", "exec", &router], &forward[..]].concat())
+            && run(&["netns", "exec", &router, nft, "add", "table", "ip", "hide"])
+            && run(&["netns", "exec", &router, nft, "add", "chain", "ip", "hide", "post", chain])
+            && run(&[
+                &["netns", "exec", &router, nft, "add", "rule", "ip", "hide", "post"],
+                &["oifname", "up0", "masquerade"][..],
+            ]
+            .concat());
+        if !is_done {
+            skip(test, "the right to forward and masquerade", false);
+            return None;
+        }
+        Some(network)
+    }
+
     fn namespace(&self, place: &str) -> String {
         format!("{}-{place}", self.name)
     }
 
-    /// What starts a program in `house`, `lan` or `outside`.
+    /// What starts a program in `house`, `lan`, `outside` or `behind`.
     pub(crate) fn launcher(&self, place: &str) -> Vec<OsString> {
         let namespace = self.namespace(place);
         ["ip", "netns", "exec", &namespace].iter().map(OsString::from).collect()
@@ -76,7 +119,7 @@ impl Network {
 
 impl Drop for Network {
     fn drop(&mut self) {
-        for place in ["house", "lan", "outside"] {
+        for place in ["house", "lan", "outside", "behind"] {
             run(&["netns", "delete", &self.namespace(place)]);
         }
     }

@@ -1,5 +1,6 @@
 //! qbittorrent-nox, the foreign client most people have.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -25,6 +26,12 @@ pub(crate) struct QBittorrent {
     host: String,
     /// Where it listens for peers.
     pub(crate) port: u16,
+}
+
+/// A qbittorrent-nox that downloads, until dropped.
+pub(crate) struct Download {
+    _process: Process,
+    _profile: TempDir,
 }
 
 impl QBittorrent {
@@ -54,6 +61,39 @@ impl QBittorrent {
             request.send(&started.host).ok().filter(|answer| answer.status == 200)
         });
         Some(started)
+    }
+
+    /// A profile and process of its own that downloads one torrent into `directory`, started in a
+    /// place of a network, with at most so many KiB a second. Nobody asks it anything.
+    pub(crate) fn download_in(
+        test: &str,
+        launcher: &[OsString],
+        (torrent, directory): (&Path, &Path),
+        (port, limit_kib): (u16, u32),
+    ) -> Option<Download> {
+        let Some(program) = find_program("qbittorrent-nox") else {
+            skip(test, "qbittorrent-nox", true);
+            return None;
+        };
+        let profile = tempfile::tempdir().expect("a temporary directory can be made");
+        let config = profile.path().join("qBittorrent/config");
+        fs::create_dir_all(&config).expect("a directory can be made");
+        // A namespace of its own: every port is free.
+        let limit = format!("[BitTorrent]\nSession\\GlobalDLSpeedLimit={limit_kib}\n");
+        let configuration = configuration(port, port + 1000).replace("[BitTorrent]\n", &limit);
+        fs::write(config.join("qBittorrent.conf"), configuration)
+            .expect("a configuration can be written");
+        let mut words = launcher.to_vec();
+        words.push(program.into());
+        words.push(format!("--profile={}", profile.path().display()).into());
+        words.push(format!("--save-path={}", directory.display()).into());
+        words.push("--skip-dialog=true".into());
+        words.push(torrent.into());
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]).env("HOME", profile.path());
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let process = Process(command.spawn().expect("qbittorrent can be started"));
+        Some(Download { _process: process, _profile: profile })
     }
 
     /// Adds a torrent with its payload, there or to come, in `directory`.

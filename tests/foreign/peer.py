@@ -6,6 +6,7 @@ also makes v2 and hybrid torrents, since the program's own code must not judge i
 
 import json
 import sys
+import time
 
 import libtorrent as lt
 
@@ -98,6 +99,21 @@ class Peer:
             {"ip": one.ip[0], "port": one.ip[1], "client": one.client.decode(errors="replace"),
              "sources": [name for name, flag in sources.items() if one.source & flag]}
             for one in self.torrents[ask["id"]].get_peer_info()]}
+
+    def forget_alerts(self, _):
+        self.session.pop_alerts()
+        return {}
+
+    def wait_alone(self, ask):
+        """Waits until the last connection of a torrent has ended, told by the session's events."""
+        end = time.monotonic() + ask["limit_s"]
+        while self.torrents[ask["id"]].status().num_peers > 0:
+            left = end - time.monotonic()
+            if left <= 0:
+                raise TimeoutError("still connected")
+            self.session.wait_for_alert(int(left * 1000))
+            self.session.pop_alerts()
+        return {}
 
     def refused(self, ask):
         """Whether the first tracker answered with a failure, on any socket."""
