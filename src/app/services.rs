@@ -63,10 +63,10 @@ pub(crate) fn services(
     doors: Doors,
     (engine, store): (&Engine, &Store),
     roots: &Roots,
-    (torrents, (swarms, access), (authoring, shares, friends)): (
+    (torrents, (swarms, access), (authoring, shares, share_jobs, friends)): (
         Torrents,
         (Swarms, Access),
-        (Authoring, Shares, Friends),
+        (Authoring, Shares, ShareJobs, Friends),
     ),
     (stats, settings, health): (Stats, Settings, Health),
     (plan, tracker): (Plan, Tracker),
@@ -75,9 +75,9 @@ pub(crate) fn services(
     let floors = (engine.clone(), tracker, store.clone());
     let asked = (torrents.clone(), settings.clone(), fetch.clone());
     let doctor = Doctor::new(plan, floors, asked);
-    let share_jobs = ShareJobs::new(shares.clone());
     let files = Files::new(engine.clone(), torrents.clone(), roots.clone());
-    let events = Events::new(torrents.clone(), swarms.clone());
+    let events =
+        Events::new(torrents.clone(), swarms.clone(), (shares.clone(), share_jobs.clone()));
     let (kv, labels) = (Kv::new(store.clone()), torrents.labels().clone());
     let presets = Presets::new(config_presets::presets(&config.presets));
     let sessions = Sessions::new(engine.clone());

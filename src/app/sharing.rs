@@ -6,11 +6,13 @@ use crate::domain::error::Result;
 use crate::domain::share::Friend;
 use crate::domain::share::Invite;
 use crate::domain::share::Share;
+use crate::domain::share::ShareWish;
 use crate::engine::Engine;
 use crate::service::authoring::Authoring;
 use crate::service::friends::Friends;
 use crate::service::members::Members;
 use crate::service::reach::Reach;
+use crate::service::share_jobs::ShareJobs;
 use crate::service::shares::Shares;
 use crate::service::torrents::Torrents;
 use crate::store::Opened;
@@ -23,6 +25,7 @@ pub(crate) struct Sharing {
     shares: Vec<Share>,
     friends: Vec<Friend>,
     invites: Vec<Invite>,
+    jobs: Vec<(u64, ShareWish)>,
 }
 
 /// Reads it, and has the engine's gate know whom the shares are for.
@@ -39,6 +42,7 @@ pub(crate) async fn load(tracker: &Tracker, opened: &Opened) -> Result<Sharing> 
         shares,
         friends: store.friends().await?,
         invites: store.invites().await?,
+        jobs: store.share_jobs().await?,
     })
 }
 
@@ -57,15 +61,16 @@ impl Sharing {
         engine: &Engine,
         (store, tracker): (Store, Tracker),
         reach: Reach,
-    ) -> (Authoring, Shares, Friends) {
-        let Self { members, shares, friends, invites } = self;
+    ) -> (Authoring, Shares, ShareJobs, Friends) {
+        let Self { members, shares, friends, invites, jobs } = self;
         let both = (members.clone(), reach);
         let known = (store.clone(), tracker.clone());
         let shares = Shares::new(authoring.clone(), torrents, known, both, shares);
         tokio::spawn(shares.clone().follow(engine.clone()));
-        let parts = (store, tracker, engine.clone());
+        let parts = (store.clone(), tracker, engine.clone());
         let friends = Friends::new(parts, (members, shares.clone()), friends, invites);
         tokio::spawn(friends.clone().read_files());
-        (authoring, shares, friends)
+        let jobs = ShareJobs::new(shares.clone(), friends.clone(), store, jobs);
+        (authoring, shares, jobs, friends)
     }
 }

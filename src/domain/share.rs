@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use crate::domain::access::AccessKey;
 use crate::domain::error::Error;
+use crate::domain::hash::InfoHashes;
 use crate::domain::hash::TorrentId;
 
 /// Bytes of a friend's name.
@@ -27,6 +28,63 @@ pub struct Share {
     pub skip: Option<Vec<String>>,
     /// Of names, sizes and times of the files when it was made.
     pub digest: [u8; 32],
+}
+
+/// Which BitTorrent a torrent speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// BEP 3: every client.
+    #[default]
+    V1,
+    /// Both: old clients and new ones, each in a swarm of its own.
+    Hybrid,
+    /// BEP 52 alone.
+    V2,
+}
+
+impl Format {
+    /// Of a torrent with these hashes.
+    pub fn of(hashes: &InfoHashes) -> Self {
+        match (hashes.v1(), hashes.v2()) {
+            (Some(_), Some(_)) => Self::Hybrid,
+            (None, Some(_)) => Self::V2,
+            _ => Self::V1,
+        }
+    }
+}
+
+/// What to share, and how.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ShareWish {
+    /// The file or folder; relative to the first root, or absolute.
+    pub path: String,
+    /// Another name than that of the file or folder.
+    pub name: Option<String>,
+    /// Which BitTorrent it speaks.
+    pub format: Format,
+    /// Bytes of a piece; `None` = by size.
+    pub piece_bytes: Option<u32>,
+    /// Whether everybody may have it who knows of it, without a key.
+    pub is_public: bool,
+    /// Whether the engine refuses whoever is no member; `None` = as long as it is private.
+    pub is_members_only: Option<bool>,
+    /// For people.
+    pub comment: String,
+    /// Names left out; `None` = the usual ones.
+    pub skip: Option<Vec<String>>,
+    /// The share of which it is to be a new edition.
+    pub replaces: Option<TorrentId>,
+}
+
+/// A file of a share as it was at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileMark {
+    /// Below the folder, `/` between parts; empty when the share is one file.
+    pub path: String,
+    /// Bytes.
+    pub size_bytes: u64,
+    /// When it was changed last: Unix seconds and nanoseconds.
+    pub modified: (i64, i64),
 }
 
 /// Somebody with a key.

@@ -295,8 +295,7 @@ pub(crate) mod bridge {
         metadata: Vec<u8>,
     }
 
-    /// Everything that waited in the session, in order; `statuses` and `stats` stand apart because
-    /// they are many and carry no order of their own.
+    /// Everything that waited in the session: alerts in order, statuses and statistics without one.
     #[derive(Debug, Clone, Default)]
     struct Batch {
         alerts: Vec<Alert>,
@@ -325,6 +324,7 @@ pub(crate) mod bridge {
     struct AuthorFile {
         path: String, // below the request's; empty when that is the file
         size: u64,
+        is_unchanged: bool, // as it was in the former torrent
     }
 
     /// What to make a .torrent of. `path` is a file or a folder; `piece_length` 0 = by size.
@@ -343,6 +343,7 @@ pub(crate) mod bridge {
         creator: String,
         source: String, // a tracker's mark in the info dictionary; empty: none
         threads: u32,
+        former: Vec<u8>, // the .torrent whose place it takes; empty: none
     }
 
     extern "Rust" {
@@ -358,6 +359,7 @@ pub(crate) mod bridge {
         type Progress;
         /// Called after each hashed piece; false stops the work with an error "cancelled".
         fn report(self: &Progress, done: u32, total: u32) -> bool;
+        fn add_hashed(self: &Progress, bytes: u64); // so many were read
     }
 
     unsafe extern "C++" {
@@ -413,8 +415,7 @@ pub(crate) mod bridge {
         fn settings(self: &Session) -> Result<Vec<Setting>>;
         /// Takes `params`; `Added` or `AddFailed` with `token` follows.
         fn add(self: Pin<&mut Session>, params: UniquePtr<AddParams>, token: u64) -> Result<()>;
-        /// `Removed` follows; the files stay, since deleting them takes care that libtorrent does
-        /// not take (rule F3).
+        /// `Removed` follows; the files stay: libtorrent lacks the care to delete them (rule F3).
         fn remove(self: Pin<&mut Session>, token: u64) -> Result<()>;
         fn pause(self: Pin<&mut Session>, token: u64) -> Result<()>;
         fn resume(self: Pin<&mut Session>, token: u64) -> Result<()>;

@@ -8,7 +8,6 @@
 //! nothing is done.
 
 use std::collections::BTreeMap;
-use std::collections::HashSet;
 use std::collections::VecDeque;
 use std::fmt;
 use std::str::FromStr;
@@ -30,6 +29,13 @@ use crate::domain::hash::TorrentId;
 use crate::domain::swarm::SwarmSummary;
 use crate::domain::swarm::SwarmTotals;
 use crate::domain::torrent::Torrent;
+use crate::service::event_changes::swarms_changed;
+use crate::service::event_changes::torrents_changed;
+use crate::service::event_changes::values_changed;
+use crate::service::share_jobs::JobView;
+use crate::service::share_jobs::ShareJobs;
+use crate::service::shares::ShareView;
+use crate::service::shares::Shares;
 use crate::service::swarms::Swarms;
 use crate::service::torrents::Torrents;
 use crate::service::upkeep::told;
@@ -59,6 +65,8 @@ pub struct Events {
 struct Inner {
     torrents: Torrents,
     swarms: Swarms,
+    shares: Shares,
+    jobs: ShareJobs,
     /// Names this run of the program: numbers of an earlier one mean nothing.
     run: u32,
     state: Mutex<State>,
@@ -74,6 +82,8 @@ struct State {
     is_kept: bool,
     torrents: BTreeMap<TorrentId, Arc<Torrent>>,
     swarms: BTreeMap<TorrentId, SwarmSummary>,
+    shares: BTreeMap<TorrentId, ShareState>,
+    jobs: BTreeMap<u64, JobView>,
     overview: Overview,
     past: VecDeque<Arc<Change>>,
     past_weight: usize,
@@ -101,6 +111,15 @@ pub struct Overview {
     pub only_own_swarms: bool,
 }
 
+/// A share, as it is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShareState {
+    /// What it is called.
+    pub name: Arc<str>,
+    /// What is not as its torrent says, in words; `None` when all is.
+    pub change: Option<String>,
+}
+
 /// A value that came, changed or went.
 #[derive(Clone, Debug)]
 pub struct Changed<T> {
@@ -118,6 +137,10 @@ pub struct Change {
     pub torrents: Vec<(TorrentId, Changed<Arc<Torrent>>)>,
     /// Swarms, in the order of their info-hashes.
     pub swarms: Vec<(TorrentId, Changed<SwarmSummary>)>,
+    /// Shares, in the order of their ids.
+    pub shares: Vec<(TorrentId, Changed<ShareState>)>,
+    /// Shares in the making, in the order of their numbers.
+    pub jobs: Vec<(u64, Changed<JobView>)>,
     /// The glance before and after.
     pub overview: (Overview, Overview),
     words: Mutex<Vec<(&'static str, Bytes)>>,
@@ -131,6 +154,10 @@ pub struct Snapshot {
     pub torrents: Vec<Arc<Torrent>>,
     /// Swarms, in the order of their info-hashes.
     pub swarms: Vec<SwarmSummary>,
+    /// Shares, in the order of their ids.
+    pub shares: Vec<(TorrentId, ShareState)>,
+    /// Shares in the making, in the order of their numbers.
+    pub jobs: Vec<JobView>,
     /// The glance.
     pub overview: Overview,
 }
@@ -148,7 +175,7 @@ pub struct Reader {
 
 /// Which changes are looked for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Look {
+pub(super) enum Look {
     AtAll,
     /// At torrents that came, went, or do something else now.
     AtStates,
@@ -156,13 +183,14 @@ enum Look {
 
 impl Events {
     /// Over the services that know; [`run`] has to run beside it.
-    pub fn new(torrents: Torrents, swarms: Swarms) -> Self {
+    pub fn new(torrents: Torrents, swarms: Swarms, (shares, jobs): (Shares, ShareJobs)) -> Self {
         let mut run = [0; 4];
         // Should the system have no random numbers, the numbers of runs are merely all the same.
         let _ = getrandom::fill(&mut run);
         let (latest, readers) = (watch::Sender::new(0), watch::Sender::new(0));
         let (run, state) = (u32::from_le_bytes(run), Mutex::default());
-        Self { inner: Arc::new(Inner { torrents, swarms, run, state, latest, readers }) }
+        let inner = Inner { torrents, swarms, shares, jobs, run, state, latest, readers };
+        Self { inner: Arc::new(inner) }
     }
 
     /// A reader of all changes from now on, with everything as it is; or of those after `last`
@@ -190,6 +218,8 @@ impl Events {
             id: self.id(state.number),
             torrents: state.torrents.values().cloned().collect(),
             swarms: state.swarms.values().copied().collect(),
+            shares: state.shares.iter().map(|(id, share)| (*id, share.clone())).collect(),
+            jobs: state.jobs.values().cloned().collect(),
             overview: state.overview,
         }
     }
@@ -222,19 +252,35 @@ impl Events {
     fn look(&self, state: &mut State, look: Look) {
         let torrents = torrents_changed(&self.inner.torrents.list(), &mut state.torrents, look);
         let before = state.overview;
-        let mut swarms = Vec::new();
+        let (mut swarms, mut shares, mut jobs) = (Vec::new(), Vec::new(), Vec::new());
         if look == Look::AtAll {
             let (present, only_own_swarms) = self.swarms();
             swarms = swarms_changed(present, &mut state.swarms);
+            shares = values_changed(self.shares(), &mut state.shares);
+            let present = self.inner.jobs.list().into_iter().map(|job| (job.number, job));
+            jobs = values_changed(present.collect(), &mut state.jobs);
             state.overview = self.overview(&state.torrents, only_own_swarms);
         }
         let overview = (before, state.overview);
-        if torrents.is_empty() && swarms.is_empty() && overview.0 == overview.1 {
+        let is_nothing = torrents.is_empty()
+            && swarms.is_empty()
+            && shares.is_empty()
+            && jobs.is_empty()
+            && overview.0 == overview.1;
+        if is_nothing {
             return;
         }
         state.number += 1;
         let (id, words) = (self.id(state.number), Mutex::default());
-        state.keep(Change { id, torrents, swarms, overview, words });
+        state.keep(Change { id, torrents, swarms, shares, jobs, overview, words });
+    }
+
+    fn shares(&self) -> BTreeMap<TorrentId, ShareState> {
+        let state = |view: ShareView| {
+            let change = self.inner.shares.condition(view.share.id).sentence();
+            (view.share.id, ShareState { name: Arc::clone(&view.torrent.name), change })
+        };
+        self.inner.shares.list().into_iter().map(state).collect()
     }
 
     fn swarms(&self) -> (Vec<SwarmSummary>, bool) {
@@ -298,7 +344,7 @@ impl State {
 
 impl Change {
     fn weight(&self) -> usize {
-        5 * self.torrents.len() + self.swarms.len()
+        5 * self.torrents.len() + self.swarms.len() + self.shares.len() + 2 * self.jobs.len()
     }
 
     /// What one API makes of it: made once, however many read it.
@@ -414,87 +460,16 @@ fn is_of_state(event: &Event) -> bool {
     )
 }
 
-/// Brings `known` up to date and tells what that changed.
-fn torrents_changed(
-    present: &[Arc<Torrent>],
-    known: &mut BTreeMap<TorrentId, Arc<Torrent>>,
-    look: Look,
-) -> Vec<(TorrentId, Changed<Arc<Torrent>>)> {
-    let mut changed = Vec::new();
-    for torrent in present {
-        let before = known.get(&torrent.id);
-        let is_to_tell = before.is_none_or(|before| match look {
-            Look::AtAll => !is_same(before, torrent),
-            Look::AtStates => state_of(before) != state_of(torrent),
-        });
-        if is_to_tell {
-            let before = known.insert(torrent.id, Arc::clone(torrent));
-            changed.push((torrent.id, Changed { before, after: Some(Arc::clone(torrent)) }));
-        }
-    }
-    if known.len() > present.len() {
-        let there: HashSet<TorrentId> = present.iter().map(|t| t.id).collect();
-        let gone: Vec<TorrentId> =
-            known.keys().filter(|id| !there.contains(*id)).copied().collect();
-        for id in gone {
-            changed.push((id, Changed { before: known.remove(&id), after: None }));
-        }
-    }
-    changed.sort_unstable_by_key(|(id, _)| *id);
-    changed
-}
-
-/// Whether nothing differs that any API shows in a list; pieces and connections are not of it.
-fn is_same(before: &Arc<Torrent>, after: &Arc<Torrent>) -> bool {
-    Arc::ptr_eq(before, after)
-        || before.revision == after.revision
-        || (before.status == after.status
-            && before.name == after.name
-            && before.save_path == after.save_path
-            && before.metadata.is_some() == after.metadata.is_some()
-            && before.file_priorities == after.file_priorities
-            && Arc::ptr_eq(&before.trackers, &after.trackers))
-}
-
-/// What is told at once when it changes.
-fn state_of(torrent: &Torrent) -> impl PartialEq + '_ {
-    let status = &torrent.status;
-    let has_metadata = torrent.metadata.is_some();
-    (status.stage, status.is_paused, status.is_moving, status.error.as_str(), has_metadata)
-}
-
-/// Brings `known` up to date and tells what that changed; `present` is in the order of the hashes.
-fn swarms_changed(
-    present: Vec<SwarmSummary>,
-    known: &mut BTreeMap<TorrentId, SwarmSummary>,
-) -> Vec<(TorrentId, Changed<SwarmSummary>)> {
-    let mut gone = std::mem::take(known);
-    let mut changed = Vec::new();
-    for after in present {
-        let hash = after.info_hash;
-        let before = gone.remove(&hash);
-        if before != Some(after) {
-            changed.push((hash, Changed { before, after: Some(after) }));
-        }
-        known.insert(hash, after);
-    }
-    changed.extend(
-        gone.into_iter().map(|(h, before)| (h, Changed { before: Some(before), after: None })),
-    );
-    changed.sort_unstable_by_key(|(hash, _)| *hash);
-    changed
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::swarm::SwarmCounts;
 
     fn change(number: u64, swarms: usize) -> Change {
         let hash = TorrentId([1; 20]);
         let swarms = vec![(hash, Changed { before: None, after: None }); swarms];
         let (id, overview) = (EventId { run: 1, number }, Default::default());
-        Change { id, torrents: Vec::new(), swarms, overview, words: Mutex::default() }
+        let (torrents, shares, jobs) = (Vec::new(), Vec::new(), Vec::new());
+        Change { id, torrents, swarms, shares, jobs, overview, words: Mutex::default() }
     }
 
     /// Rule W13: what waits for readers is bounded, whatever it is.
@@ -524,25 +499,6 @@ mod tests {
         for wrong in ["", "17", "x-1", "1-x", "-", "1-18446744073709551616"] {
             assert!(wrong.parse::<EventId>().is_err(), "{wrong}");
         }
-    }
-
-    #[test]
-    fn swarms_that_came_changed_and_went_are_told() {
-        let swarm = |byte, seeders| SwarmSummary {
-            info_hash: TorrentId([byte; 20]),
-            counts: SwarmCounts { seeders, ..SwarmCounts::default() },
-            is_flagged: false,
-        };
-        let mut known = BTreeMap::new();
-        let first = swarms_changed(vec![swarm(1, 1), swarm(2, 1), swarm(3, 1)], &mut known);
-        assert!(first.len() == 3 && first.iter().all(|(_, one)| one.before.is_none()));
-        let next = swarms_changed(vec![swarm(2, 2), swarm(3, 1), swarm(4, 1)], &mut known);
-        let told: Vec<_> = next
-            .iter()
-            .map(|(hash, one)| (hash.0[0], one.before.is_some(), one.after.is_some()))
-            .collect();
-        assert_eq!(told, [(1, true, false), (2, true, true), (4, false, true)]);
-        assert_eq!(known.len(), 3);
     }
 
     /// The cost of an event does not grow with its readers.

@@ -213,7 +213,7 @@ impl Command {
             Self::Add(with) => Some(&with.flags),
             Self::Rm(with) => Some(&with.flags),
             Self::Token(args) => Some(args.flags()),
-            Self::Share(with) => Some(&with.flags),
+            Self::Share(with) => with.args.flags().or(Some(&with.flags)),
             Self::Shares(with) => Some(&with.flags),
             Self::Unshare(with) => Some(&with.flags),
             Self::Friend(args) => Some(args.flags()),
@@ -322,6 +322,17 @@ mod tests {
         assert_eq!(flags.set, ["a=1", "b=2"]);
         assert!(flags.json);
         assert_eq!(Cli::try_parse_from(["cove", "rm"]).unwrap_err().exit_code(), 2);
+    }
+
+    #[test]
+    fn a_path_is_shared_and_a_word_does_something_with_a_share() {
+        for arguments in [&["share", "x", "--json"][..], &["share", "republish", "x", "--json"]] {
+            assert!(parse(arguments).flags().json, "{arguments:?}");
+        }
+        assert!(parse(&["--json", "share", "ls"]).flags().json);
+        for wrong in [&["share"][..], &["share", "x", "check", "y"], &["share", "check"]] {
+            assert!(Cli::try_parse_from([&["cove"], wrong].concat()).is_err(), "{wrong:?}");
+        }
     }
 
     #[test]
