@@ -17,6 +17,7 @@ const SOURCES: &[&str] = &[
     "disk/part_file",
     "disk/pieces",
     "disk/resume",
+    "disk/roots",
     "disk/storage",
     "disk/workers",
     "gate",

@@ -17,6 +17,7 @@
 #include <libtorrent/io_context.hpp>
 #include <libtorrent/peer_connection.hpp>
 #include <libtorrent/peer_connection_handle.hpp>
+#include <libtorrent/peer_info.hpp>
 #include <libtorrent/session_handle.hpp>
 #include <libtorrent/torrent_handle.hpp>
 
@@ -59,6 +60,35 @@ std::array<std::uint8_t, 20> id_of(lt::info_hash_t const& hashes)
     return id;
 }
 
+// Tells how much passed over a connection when it ends: between two looks it may come and go.
+class Meter final : public lt::peer_plugin {
+public:
+    Meter(Gate const& gate, std::array<std::uint8_t, 20> torrent, Connection connection)
+        : gate_(gate), torrent_(torrent), connection_(std::move(connection))
+    {
+    }
+
+    void on_disconnect(lt::error_code const&) override
+    {
+        auto const connection = connection_.lock();
+        if (!connection) return;
+        lt::peer_info info;
+        connection->get_peer_info(info);
+        if (info.total_upload <= 0 && info.total_download <= 0) return;
+        std::array<std::uint8_t, 20> id{};
+        std::copy(info.pid.begin(), info.pid.end(), id.begin());
+        gate_.ended(torrent_,
+                    EndedConnection{address_of(info.ip), info.ip.port(), id,
+                                    static_cast<std::uint64_t>(info.total_upload),
+                                    static_cast<std::uint64_t>(info.total_download)});
+    }
+
+private:
+    Gate const& gate_;
+    std::array<std::uint8_t, 20> torrent_;
+    Connection connection_;
+};
+
 }  // namespace
 
 // One torrent's door, and the members that came through it.
@@ -74,7 +104,8 @@ public:
         if (peer.type() != lt::connection_type::bittorrent) return nullptr;
         switch (judge(peer)) {
             case Verdict::Open: return nullptr;
-            case Verdict::Member: remember(peer.native_handle()); return nullptr;
+            case Verdict::Guest: return meter(peer);
+            case Verdict::Member: remember(peer.native_handle()); return meter(peer);
             default: break;
         }
         if (!peer.is_outgoing()) throw std::runtime_error("not a member");
@@ -99,6 +130,11 @@ private:
     Verdict judge(lt::peer_connection_handle const& peer) const
     {
         return gate_.judge(id_, address_of(peer.remote()), address_of(peer.local_endpoint()));
+    }
+
+    std::shared_ptr<lt::peer_plugin> meter(lt::peer_connection_handle const& peer) const
+    {
+        return std::make_shared<Meter>(gate_, id_, peer.native_handle());
     }
 
     void remember(Connection connection)

@@ -1,5 +1,6 @@
 // Lets only members connect to the torrents that are for members: everybody is judged by the Rust
-// side when a connection learns its torrent, before a byte of ours is sent.
+// side when a connection learns its torrent, before a byte of ours is sent. Of those that may stay it
+// tells at their end how much passed.
 #pragma once
 
 #include <cstdint>

@@ -107,7 +107,11 @@ lt::session_params params_of(rust::Slice<Setting const> settings, SessionOptions
     if (!options.utp_to_lan) plugins.push_back(make_utp_policy());
     lt::session_params params(std::move(pack), {});
     params.extensions = std::move(plugins);
-    if (options.cove_disk) params.disk_io_constructor = disk::make_disk;
+    if (options.cove_disk) {
+        std::vector<std::string> roots;
+        for (auto const& root : options.roots) roots.emplace_back(root);
+        params.disk_io_constructor = disk::disk_below(std::move(roots));
+    }
     return params;
 }
 

@@ -29,6 +29,7 @@ use crate::common::http::Answer;
 use crate::common::http::Request;
 use crate::common::torrents::KIB;
 use crate::common::torrents::Recipe;
+use crate::common::torrents::Torrent;
 use crate::common::torrents::payload;
 
 /// A method, a path, and the scope that it needs. `HASH` stands for a torrent that is there, `KEY`
@@ -56,11 +57,22 @@ const TRIBLER: &[Route] = &[
     ("POST", "/torrentinfo/uri", Scope::Client),
     ("GET", "/statistics/tribler", Scope::Read),
     ("GET", "/statistics/ipv8", Scope::Read),
+    ("GET", "/events", Scope::Read),
+    ("HEAD", "/events", Scope::Read),
+    ("GET", "/settings", Scope::Read),
+    ("POST", "/settings", Scope::Admin),
+    ("GET", "/libtorrent/settings", Scope::Read),
+    ("GET", "/libtorrent/session", Scope::Read),
     ("PUT", "/shutdown", Scope::Admin),
 ];
 
-const TRIBLER_8: &[Route] =
-    &[("GET", "/files/browse", Scope::Client), ("GET", "/files/list", Scope::Client)];
+const TRIBLER_8: &[Route] = &[
+    ("GET", "/files/browse", Scope::Client),
+    ("GET", "/files/list", Scope::Client),
+    ("GET", "/events/info", Scope::Read),
+    ("POST", "/createtorrent/dryrun", Scope::Client),
+    ("PUT", "/statistics/dirspace", Scope::Client),
+];
 
 const TORRUST: &[Route] = &[
     ("GET", "/stats", Scope::Read),
@@ -84,6 +96,45 @@ const UDPT: &[Route] = &[
     ("DELETE", "/t/HASH", Scope::Tracker),
     ("PUT", "/t", Scope::Tracker),
     ("GET", "/t/no/such/path", Scope::Read),
+];
+
+/// Its methods; all are one POST, and what each needs is told by the body. And its events.
+const PORLA: &[Route] = &[
+    ("POST", "torrents.list", Scope::Read),
+    ("POST", "torrents.trackers.list", Scope::Read),
+    ("POST", "sessions.settings.list", Scope::Read),
+    ("POST", "fs.space", Scope::Read),
+    ("POST", "kv.get", Scope::Read),
+    ("POST", "no.such.method", Scope::Read),
+    ("POST", "torrents.add", Scope::Client),
+    ("POST", "torrents.files.prioritize", Scope::Client),
+    ("POST", "torrents.files.rename", Scope::Client),
+    ("POST", "torrents.move", Scope::Client),
+    ("POST", "torrents.pause", Scope::Client),
+    ("POST", "torrents.peers.add", Scope::Client),
+    ("POST", "torrents.properties.set", Scope::Client),
+    ("POST", "torrents.queue.set", Scope::Client),
+    ("POST", "torrents.recheck", Scope::Client),
+    ("POST", "torrents.remove", Scope::Client),
+    ("POST", "torrents.resume", Scope::Client),
+    ("POST", "torrents.trackers.add", Scope::Client),
+    ("POST", "sessions.pause", Scope::Client),
+    ("POST", "sessions.resume", Scope::Client),
+    ("POST", "kv.set", Scope::Client),
+    ("POST", "auth.login", Scope::Read),
+    ("POST", "auth.init", Scope::Admin),
+    ("POST", "auth.keys.create", Scope::Admin),
+    ("POST", "auth.keys.list", Scope::Admin),
+    ("POST", "auth.keys.remove", Scope::Admin),
+    ("POST", "presets.get", Scope::Read),
+    ("POST", "presets.add", Scope::Admin),
+    ("POST", "presets.remove", Scope::Admin),
+    ("POST", "presets.update", Scope::Admin),
+    ("POST", "sessions.settings.set", Scope::Admin),
+    ("POST", "plugins.install", Scope::Admin),
+    ("POST", "webui.install", Scope::Admin),
+    ("GET", "/api/v1/events", Scope::Read),
+    ("HEAD", "/api/v1/events", Scope::Read),
 ];
 
 /// All others are in the OpenAPI document.
@@ -117,7 +168,7 @@ struct Shown {
     headers: Vec<(&'static str, String)>,
 }
 
-const FAMILIES: [Family; 6] = [
+const FAMILIES: [Family; 7] = [
     Family {
         name: "Tribler 7",
         prefix: "",
@@ -152,6 +203,13 @@ const FAMILIES: [Family; 6] = [
         refusal: torrust,
     },
     Family { name: "native", prefix: "", routes: &[NATIVE], show: in_bearer, refusal: native },
+    Family {
+        name: "Porla",
+        prefix: "/api/v1/jsonrpc",
+        routes: &[PORLA],
+        show: |shown, token| shown.headers.push(("X-Porla-Token", format!("Bearer {token}"))),
+        refusal: porla,
+    },
     Family { name: "UDPT", prefix: "", routes: &[UDPT], show: in_query, refusal: udpt },
 ];
 
@@ -201,6 +259,16 @@ fn native(denial: Denial) -> (u16, &'static str, String) {
          \"detail\":\"{detail}\"}}"
     );
     (status, "application/problem+json", body)
+}
+
+fn porla(denial: Denial) -> (u16, &'static str, String) {
+    let (status, body) = match denial {
+        Denial::Lacks(scope) => {
+            (403, format!("Forbidden: this needs a token that grants {}", scope.name()))
+        }
+        _ => (401, "Unauthorized".to_owned()),
+    };
+    (status, "text/plain", body)
 }
 
 /// Nothing is told apart (UDPT section 2).
@@ -258,12 +326,24 @@ fn fresh_address() -> IpAddr {
     Ipv4Addr::from(NEXT.fetch_add(1, Ordering::Relaxed)).into()
 }
 
+/// The torrent that is there.
+fn torrent() -> Torrent {
+    Recipe::named("a.bin").single(&payload(1200, 64 * KIB))
+}
+
 /// What all routes that read a body find enough in to do something.
 fn body() -> Value {
+    let hash = torrent().hash;
     json!({
         "uri": "magnet:?xt=urn:btih:89abcdef0123456789abcdef0123456789abcdef",
         "remove_data": true, "state": "stop", "url": "http://127.0.0.1:9/announce",
         "key": null, "seconds_valid": 60, "is_flagged": true,
+        "params": {
+            "magnet_uri": "magnet:?xt=urn:btih:89abcdef0123456789abcdef0123456789abcdef",
+            "info_hash": hash, "info_hashes": [hash], "remove_data": false, "key": "k", "value": 1,
+            "download_limit": 1000, "name": "x", "username": "x", "password": "x",
+            "id": "0101010101010101", "settings": { "connections_limit": 7 }, "position": 0, "url": "http://127.0.0.1:9/announce",
+        },
     })
 }
 
@@ -278,9 +358,17 @@ fn call(
     if let Some(token) = token {
         (family.show)(&mut shown, token);
     }
-    let target = format!("{}{path}{}", family.prefix, shown.query);
+    let mut body = body();
+    let target = match (family.name, method) {
+        ("Porla", "GET" | "HEAD") => path.to_owned(),
+        ("Porla", _) => {
+            body["method"] = path.into();
+            family.prefix.to_owned()
+        }
+        _ => format!("{}{path}{}", family.prefix, shown.query),
+    };
     let mut headers = shown.headers;
-    let body = body().to_string();
+    let body = body.to_string();
     let body = (!matches!(method, "GET" | "HEAD")).then_some(body.as_bytes());
     headers.extend(body.map(|_| ("Content-Type", "application/json".to_owned())));
     let request = Request { method, target: &target, headers, body };
@@ -340,7 +428,7 @@ fn routes(app: &App<'_>, family: &Family) -> Vec<(String, String, Scope)> {
 fn w4_every_route_refuses_in_its_own_words_and_nothing_changes() {
     let home = home();
     let app = home.start();
-    let hash = app.api.add(&Recipe::named("a.bin").single(&payload(1200, 64 * KIB)).file);
+    let hash = app.api.add(&torrent().file);
     app.api.patch(&hash, &json!({ "state": "stop" }));
     app.whitelist(&hash);
     let key = app.make_key(3600);
@@ -400,10 +488,8 @@ fn w8_every_api_tells_who_guesses_to_wait() {
         let wait_s: u32 = answer.header("retry-after").unwrap().parse().unwrap();
         assert!((1..=60).contains(&wait_s), "{}: {wait_s}", family.name);
 
-        let target = format!("{}{path}", family.prefix);
-        let headers = vec![("Authorization", "Bearer reader".to_owned())];
-        let request = Request { method, target: &target, headers, body: None };
-        let answer = request.send_from(source, &app.api.host).unwrap();
+        let by_header = Family { show: in_bearer, ..*family };
+        let answer = call(&app, (&by_header, method, path), Some("reader"), source);
         assert_eq!(answer.status, 200, "{}: {}", family.name, answer.text());
     }
 }

@@ -1,13 +1,19 @@
 //! The command line against a running server: what it prints and what it ends with.
 
 use std::fs;
+use std::io::BufRead;
+use std::io::BufReader;
 use std::process::Output;
+use std::process::Stdio;
 
 use serde_json::Value;
 use serde_json::json;
 
+use crate::common::DEADLINE;
+use crate::common::app::BINARY;
 use crate::common::app::Home;
 use crate::common::peer::Peer;
+use crate::common::process::Process;
 use crate::common::torrents::KIB;
 use crate::common::torrents::MIB;
 use crate::common::torrents::Recipe;
@@ -287,4 +293,114 @@ fn the_tracker_is_looked_after() {
     assert_code(&home.run(&["whitelist", "rm", &hash]), 0);
     assert_code(&home.run(&["whitelist", "rm", &hash]), 8);
     assert_eq!(out(&home.run(&["whitelist", "ls"])), "");
+}
+
+/// Issue 4, point 8.
+#[test]
+fn figures_and_events_are_printed() {
+    let home = Home::new();
+    let torrents = many_small(&home.downloads, 2, 80);
+    let app = home.start();
+    app.api.add_many(&torrents);
+    let stats = home.run(&["stats"]);
+    assert_code(&stats, 0);
+    let text = out(&stats);
+    let version = format!("cove {}, up ", env!("CARGO_PKG_VERSION"));
+    assert!(text.starts_with(&version), "{text}");
+    for words in ["torrents 2: ", "tracker 0 swarms", "announces", "refused 0, malformed 0"] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    let stats = json_of(&home.run(&["stats", "--json"]));
+    assert_eq!(stats["client"]["torrents"], 2);
+
+    let first = home.run(&["events", "--count", "1"]);
+    assert_code(&first, 0);
+    let text = out(&first);
+    assert!(text.starts_with("snapshot {"), "{text}");
+    assert_eq!(text.lines().count(), 1);
+    let first = json_of(&home.run(&["events", "--count", "1", "--json"]));
+    assert_eq!((&first["event"], &first["data"]["parts"]), (&json!("snapshot"), &json!(1)));
+    assert_eq!(first["data"]["torrents"].as_array().unwrap().len(), 2);
+
+    // What changes while it runs, until it is told to stop.
+    let mut command = home.command(&["events", "--json"]);
+    let mut follower = Process(command.stdout(Stdio::piped()).spawn().unwrap());
+    let mut lines = BufReader::new(follower.0.stdout.take().unwrap()).lines();
+    let mut next = || -> Value { serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap() };
+    assert_eq!(next()["event"], "snapshot");
+    let hash = &torrents[0].hash;
+    assert_code(&home.run(&["rm", hash]), 0);
+    while next()["data"]["torrents_gone"] != json!([hash]) {}
+    assert_eq!(follower.ended(), None);
+    app.stop();
+    let last = std::iter::from_fn(|| Some(next())).find(|event| event["event"] == "end").unwrap();
+    assert_eq!(last["data"], json!({"reason": "stopping"}));
+    let status = follower.wait(DEADLINE, "the events end with the server");
+    assert_eq!(status.code(), Some(0));
+    assert_code(&home.run(&["stats"]), 6);
+}
+
+/// Issue 4, point 8.
+#[test]
+fn settings_are_shown_changed_and_taken_back() {
+    const KEY: &str = "client.limits.upload_bytes_per_s";
+    let home = Home::new().set("client.limits.uploads", 3);
+    let _app = home.start();
+    let shown = |key: &str| {
+        let output = home.run(&["settings", "get", key]);
+        assert_code(&output, 0);
+        out(&output).trim_end().to_owned()
+    };
+    assert_eq!(shown(KEY), "0");
+    let set =
+        home.run(&["settings", "set", "client.settings.user_agent=me", &format!("{KEY}=5000")]);
+    assert_code(&set, 0);
+    assert!(out(&set).contains("5000"), "{}", out(&set));
+    assert_eq!(shown(KEY), "5000");
+    assert_eq!(json_of(&home.run(&["settings", "get", KEY, "--json"]))["source"], "changed");
+    let text = out(&home.run(&["settings", "ls", "--changeable"]));
+    let row = text.lines().find(|line| line.starts_with(KEY)).unwrap();
+    assert!(row.contains("5000") && row.contains("changed while running"), "{row}");
+    assert!(!text.contains("api.bind") && !text.contains("client.limits.uploads "), "{text}");
+    assert!(out(&home.run(&["settings", "ls"])).contains("api.bind"));
+    assert_code(&home.run(&["settings", "reset", KEY, "client.settings.user_agent"]), 0);
+    assert_eq!(shown(KEY), "0");
+
+    for (arguments, code, words) in [
+        (&["set", "client.limits.uplod=5"][..], 1, "client.limits.uplod"),
+        (&["set", "client.limits.upload_bytes_per_s=many"], 1, "whole number"),
+        (&["set", "client.limits.upload_bytes_per_s"], 2, "KEY=VALUE"),
+        (&["set", "api.limits.max_headers=70"], 1, "read at the start"),
+        (&["set", "client.limits.uploads=4"], 1, "--set"),
+        (&["set", "tracker.mode=open", "client.limits.upload_bytes_per_s=7"], 1, "mode"),
+        (&["set"], 2, "KEY=VALUE"),
+        (&["get", "no.such.key"], 8, "no.such.key"),
+        (&["reset", "no.such.key"], 8, "no.such.key"),
+        (&["reset", "client.limits.uploads"], 1, "--set"),
+    ] {
+        let refused = home.run(&[&["settings"], arguments].concat());
+        assert_code(&refused, code);
+        assert!(said(&refused).contains(words), "{arguments:?}: {}", said(&refused));
+    }
+    assert_eq!(shown(KEY), "0", "all or none");
+}
+
+/// Flags stand before, between and after the words of a command.
+#[test]
+fn the_state_directory_is_named_anywhere() {
+    let home = Home::new();
+    let _app = home.start();
+    let state = home.state.to_str().unwrap();
+    for arguments in [
+        &["--state-dir", state, "settings", "ls"][..],
+        &["settings", "--state-dir", state, "ls"],
+        &["settings", "ls", "--state-dir", state],
+        &["key", "--state-dir", state, "ls"],
+        &["token", "ls", "--state-dir", state],
+        &["--set", "api.token=wrong", "ls", "--state-dir", state, "--set", "api.token="],
+    ] {
+        let mut command = std::process::Command::new(BINARY);
+        let output = command.args(arguments).env_clear().output().unwrap();
+        assert_code(&output, 0);
+    }
 }

@@ -4,6 +4,8 @@ use std::io::Read;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::net::TcpStream;
+use std::time::Duration;
+use std::time::Instant;
 
 use serde_json::Value;
 use serde_json::json;
@@ -16,6 +18,7 @@ use crate::common::app::App;
 use crate::common::app::Home;
 use crate::common::events::Event;
 use crate::common::events::Events;
+use crate::common::http::Request;
 use crate::common::torrents::Recipe;
 use crate::common::torrents::payload;
 use crate::common::wait_for;
@@ -207,6 +210,58 @@ fn d16_streams_end_with_the_program() {
     assert_eq!(last.data["reason"], "stopping");
     assert!(events.next().is_none());
     app.stop();
+}
+
+/// A stream of somebody with a token of their own; its id beside it.
+fn follow_as(app: &App<'_>, wish: &Value) -> (Events, String) {
+    let made = app.api.call("POST", "/v1/tokens", wish);
+    assert_eq!(made.status, 201, "{}", made.text());
+    let made = made.json();
+    let headers = vec![("X-Api-Key", made["token"].as_str().unwrap().to_owned())];
+    let request = Request { method: "GET", target: "/v1/events", headers, body: None };
+    let incoming = request.open(&app.api.host).unwrap();
+    assert_eq!(incoming.status, 200);
+    let mut events = Events::of(incoming);
+    events.snapshot();
+    (events, made["id"].as_str().unwrap().to_owned())
+}
+
+#[track_caller]
+fn assert_revoked(mut events: Events) {
+    let last = events.until("the end", |event| event.name == "end");
+    assert_eq!(last.data, json!({"reason": "revoked"}));
+    assert!(events.next().is_none());
+}
+
+/// Rule W13: a stream ends with its token, and no other does.
+#[test]
+fn w13_a_stream_ends_at_once_when_its_token_is_revoked() {
+    let home = home();
+    let app = home.start();
+    let (first, id) = follow_as(&app, &json!({"name": "one", "scopes": ["read"]}));
+    let (mut other, _) = follow_as(&app, &json!({"name": "two", "scopes": ["read"]}));
+    let begin = Instant::now();
+    let revoked = app.api.try_call("DELETE", &format!("/v1/tokens/{id}"), "", None);
+    assert_eq!(revoked.unwrap().status, 204);
+    assert_revoked(first);
+    // Nothing comes by itself for 15 s: it was not the heartbeat that told it.
+    assert!(begin.elapsed() < Duration::from_secs(14), "{:?}", begin.elapsed());
+    let announcer = Announcer::new(app.tracker_udp[0]);
+    announcer.announce(&seed(1000, *b"-XX0001-000000000001"));
+    other.until("the other one goes on", |event| event.name == "delta");
+}
+
+/// Rule W13: so it does when the token expires.
+#[test]
+fn w13_a_stream_ends_when_its_token_expires() {
+    let home = home();
+    let app = home.start();
+    let begin = Instant::now();
+    let wish = json!({"name": "brief", "scopes": ["read"], "valid_s": 2});
+    let (events, _) = follow_as(&app, &wish);
+    assert_revoked(events);
+    let after = begin.elapsed();
+    assert!((Duration::from_secs(1)..Duration::from_secs(14)).contains(&after), "{after:?}");
 }
 
 /// A change of state does not wait for the second to end, and one of figures does.

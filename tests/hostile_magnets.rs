@@ -110,6 +110,25 @@ fn f2_metadata_of_a_path_without_end_is_refused_and_nothing_is_made() {
     assert_refused(&home, &tracker, &info, "deeper than 100 folders");
 }
 
+/// Rule F1 at the moment of creation: a link that lay in the download folder before the metadata
+/// came leads nobody out of the roots. The empty file would be made at once.
+#[test]
+fn f1_a_link_that_was_there_first_leads_nobody_outside() {
+    let (home, tracker) = cage();
+    let outside = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(outside.path(), home.downloads.join("film")).unwrap();
+    let info = folder("film", vec![file(&["new", "empty"], 0), file(&["some.bin"], 99)]);
+    let mut app = home.start();
+    let hash = add(&app, &tracker, &info);
+
+    let row = app.api.wait(&hash, "refused", |row| row["error"] != "");
+
+    assert_eq!(row["status"], "STOPPED_ON_ERROR", "{row}");
+    assert_eq!(tree(outside.path()), BTreeSet::new(), "nothing was made outside");
+    assert_eq!(tree(&home.downloads), BTreeSet::from(["film@".to_owned()]));
+    app.assert_alive("a link in the way");
+}
+
 /// Rules F2 and F3: no link, no way up, no two files of one name, and the names shown are the names
 /// on the disk. The empty files are made at once, so they show what the others would be called.
 #[test]

@@ -31,7 +31,10 @@ const ROOMS: [(&str, &[&str]); 7] = [
     ("hyper::", &["http/"]),
     ("rustls::", &["http/tls.rs", "app/cli/pinned.rs"]),
     ("rusqlite", &["store/"]),
-    ("unsafe ", &["engine/ffi.rs", "engine/ffi_details.rs", "tracker/udp_batch.rs"]),
+    (
+        "unsafe ",
+        &["engine/ffi.rs", "engine/ffi_details.rs", "tracker/prefetch.rs", "tracker/udp_batch.rs"],
+    ),
     ("libtorrent_sys", &["engine/"]),
     ("cxx::", &["engine/"]),
 ];

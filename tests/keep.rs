@@ -245,9 +245,11 @@ fn a_changed_share_is_not_served_and_is_published_anew_to_the_same_friends() {
     let (_, other_key) = invite(&app, "Bert", json!([old]), &old);
     let there = tempfile::tempdir().unwrap();
     let former = taken(&link);
+    wait_for("our own client is a member", || {
+        (announce(&app, &old, &key).unwrap() > 0).then_some(())
+    });
     friend.add("before", &former, there.path(), 0);
     friend.wait_seeding("before");
-    assert_eq!(announce(&app, &old, &key).map(|peers| peers > 0), Ok(true));
     assert_eq!(answer_to_handshake(&app, &old).len(), 68, "a member is let in");
 
     change_notes(&home);
@@ -278,6 +280,9 @@ fn a_changed_share_is_not_served_and_is_published_anew_to_the_same_friends() {
     assert!(!app.api.downloads().contains_key(&old), "the former torrent is withdrawn");
     assert_eq!(announce(&app, &old, &key), Err("Torrent not authorized".into()));
 
+    wait_for("our own client is a member", || {
+        (announce(&app, &new, &key).unwrap() > 0).then_some(())
+    });
     let file = taken(&link);
     assert_ne!(info_of(&file), info_of(&former), "the link leads to the new one");
     assert!(announce(&app, &new, &other_key).is_ok(), "who was let in to it is let in still");

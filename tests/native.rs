@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::common::app::App;
 use crate::common::app::Home;
+use crate::common::events::Events;
 use crate::common::http::Answer;
 use crate::common::http::Request;
 use crate::common::peer::python;
@@ -208,6 +209,114 @@ fn a_torrent_is_shown_changed_and_removed() {
     assert!(!home.downloads.join("other/box").exists());
     assert_problem(&bare(&app, "DELETE", &path), 404, "not-found");
     assert_problem(&app.api.get("/v1/torrents/nonsense"), 400, "invalid");
+}
+
+/// Rule D1: labels are put on at the add and later, found by filters, told by events, and kept.
+#[test]
+fn d1_labels_are_shown_filtered_changed_and_kept() {
+    let home = Home::new();
+    let torrents = many_small(&home.downloads, 3, 50);
+    let app = home.start();
+    let body = json!({
+        "torrent": STANDARD.encode(&torrents[0].file), "stopped": true,
+        "category": "film", "tags": ["b", "a", "b"], "metadata": {"z": {"y": 1}, "a": null},
+    });
+    let added = post(&app, "/v1/torrents", body);
+    assert_eq!(added.status, 201, "{}", added.text());
+    let row = added.json();
+    assert_eq!((&row["category"], &row["tags"]), (&json!("film"), &json!(["a", "b"])));
+    assert_eq!(row["metadata"], json!({"z": {"y": 1}, "a": null}));
+    let query = "?stopped=true&category=book&tags=a,%20c";
+    assert_eq!(add_file(&app, &torrents[1].file, query).status, 201);
+    let many = json!({"torrents": [
+        {"torrent": STANDARD.encode(&torrents[2].file), "stopped": true, "tags": ["c"]}]});
+    assert_eq!(post(&app, "/v1/torrents/bulk-add", many).json()["succeeded"], 1);
+    let found = |app: &App<'_>, filter: &str| -> Vec<String> {
+        let filter: String = url::form_urlencoded::byte_serialize(filter.as_bytes()).collect();
+        let list = get(app, &format!("/v1/torrents?fields=info_hash&sort=name&filter={filter}"));
+        let rows = list["torrents"].as_array().unwrap();
+        rows.iter().map(|row| row["info_hash"].as_str().unwrap().to_owned()).collect()
+    };
+    let [film, book, other] = [0, 1, 2].map(|at: usize| torrents[at].hash.clone());
+    assert_eq!(found(&app, "category = film"), [film.clone()]);
+    assert_eq!(found(&app, "tags contains a"), [film.clone(), book.clone()]);
+    assert_eq!(found(&app, "tags contains c and category != book"), [other.clone()]);
+
+    let mut events = Events::follow(&app.api, None);
+    let (parts, _) = events.snapshot();
+    let shown = parts[0]["torrents"].as_array().unwrap();
+    let shown = shown.iter().find(|row| row["info_hash"] == *film).unwrap();
+    assert_eq!((&shown["category"], &shown["tags"]), (&json!("film"), &json!(["a", "b"])));
+    let path = format!("/v1/torrents/{film}");
+    let change = |body: Value| app.api.call("PATCH", &path, &body);
+    assert_done(&change(json!({"tags": ["new"], "upload_limit": 4096})));
+    let told = events.until("the tags are told", |event| {
+        event.data["torrents"][&film]["tags"] == json!(["new"])
+    });
+    assert_eq!(told.data["torrents"][&film].get("category"), None, "it did not change");
+    let row = get(&app, &path);
+    assert_eq!((&row["category"], &row["tags"]), (&json!("film"), &json!(["new"])));
+    assert_eq!(row["upload_limit"], 4096);
+    assert_done(&change(json!({"category": null, "metadata": {"only": [1]}})));
+    let row = get(&app, &path);
+    assert_eq!((&row["category"], &row["metadata"]), (&Value::Null, &json!({"only": [1]})));
+    for wrong in [
+        json!({"tags": [""]}),
+        json!({"tags": "a"}),
+        json!({"category": "a\nb"}),
+        json!({"category": "x".repeat(300)}),
+        json!({"metadata": [1]}),
+        json!({"metadata": {"k": "x".repeat(70_000)}}),
+    ] {
+        assert_problem(&change(wrong), 400, "invalid");
+    }
+    assert_eq!(get(&app, &path), row, "what is refused changes nothing");
+    assert_done(&app.api.call("PATCH", &format!("/v1/torrents/{book}"), &json!({"metadata": {}})));
+    app.kill();
+
+    let app = home.start();
+    wait_state(&app, &film, "stopped");
+    let after = get(&app, &path);
+    for label in ["category", "tags", "metadata"] {
+        assert_eq!(after[label], row[label], "{label}");
+    }
+    assert_eq!(found(&app, "tags contains new"), [film.clone()]);
+    assert_done(&bare(&app, "DELETE", &path));
+    assert_eq!(add_file(&app, &torrents[0].file, "?stopped=true").json()["tags"], json!([]));
+}
+
+/// Rule W9: the limits of the configuration hold here too.
+#[test]
+fn w9_the_configured_limits_of_bodies_hold() {
+    let home = Home::new()
+        .set("api.limits.max_json_bytes", 2000)
+        .set("api.limits.max_torrent_bytes", 3000);
+    let app = home.start();
+    let setting = |bytes: usize| json!({"client.settings.user_agent": "x".repeat(bytes)});
+    assert_eq!(app.api.call("PATCH", "/v1/settings", &setting(1900)).status, 200);
+    let detail = assert_problem(
+        &app.api.call("PATCH", "/v1/settings", &setting(2000)),
+        413,
+        "body-too-large",
+    );
+    assert!(detail.contains("2000"), "{detail}");
+    let file = |bytes: usize| {
+        let content = payload(7, 16 * KIB);
+        let url = |extra: usize| format!("http://127.0.0.1:9/{}", "x".repeat(extra));
+        let least = Recipe::named("a").announce(&url(0)).single(&content).file.len();
+        // The length of the address is written in three digits, or in four.
+        let torrent = Recipe::named("a").announce(&url(bytes - least - 2)).single(&content);
+        assert!(torrent.file.len().abs_diff(bytes) < 3, "{}", torrent.file.len());
+        torrent.file
+    };
+    let (small, large) = (file(2990), file(3010));
+    let in_json = |file: &[u8]| json!({"torrent": STANDARD.encode(file), "stopped": true});
+    assert_problem(&add_file(&app, &large, ""), 413, "body-too-large");
+    assert_problem(&post(&app, "/v1/torrents", in_json(&large)), 413, "body-too-large");
+    assert_eq!(get(&app, "/v1/torrents")["total"], 0);
+    let added = post(&app, "/v1/torrents", in_json(&small));
+    assert_eq!(added.status, 201, "it is more than 2,000 bytes of JSON: {}", added.text());
+    assert_eq!(add_file(&app, &small, "").status, 200);
 }
 
 #[test]

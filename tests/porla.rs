@@ -17,6 +17,7 @@ use sha2::Sha256;
 
 use crate::common::app::App;
 use crate::common::app::Home;
+use crate::common::events::Events;
 use crate::common::http::Answer;
 use crate::common::http::Request;
 use crate::common::own_tracker::OwnTracker;
@@ -278,6 +279,30 @@ fn only_the_documented_routes_are_there() {
     let token = format!("Bearer {}", app.api.token);
     let slash = post(&app, "/api/v1/jsonrpc/", &[("Authorization", &token)], b"{}");
     assert_eq!(slash.status, 404);
+    let slash = post(&app, "/api/v1/events", &[("Authorization", &token)], b"{}");
+    assert_eq!(slash.status, 404, "events are read");
+}
+
+/// Section 1: a base path, with the slashes that people write.
+#[test]
+fn a_base_path_stands_before_every_route() {
+    let home = Home::new().set("api.base_path", "porla/here/");
+    let app = home.start();
+    let get = |target: &str| {
+        let answer = Request { method: "GET", target, ..Request::default() }.send(&app.api.host);
+        answer.unwrap().status
+    };
+    assert_eq!(get("/porla/here/api/v1/system"), 200);
+    assert_eq!(get("/porla/here/api/v1/system/"), 404);
+    assert_eq!(get("/porla/hereapi/v1/system"), 404);
+    assert_eq!(get("/porla/api/v1/system"), 404);
+    let token = [("Authorization", &*format!("Bearer {}", app.api.token))];
+    let body = br#"{"id":1,"method":"torrents.count","params":{}}"#;
+    let counted = post(&app, "/porla/here/api/v1/jsonrpc", &token, body);
+    assert_eq!(counted.json()["result"]["count"], 0);
+    // Whoever comes past the proxy, as our own command line does, needs no base path.
+    assert_eq!(get("/api/v1/system"), 200);
+    assert!(home.run(&["ls"]).status.success());
 }
 
 /// Section 2, and rules W3, W4: without a token nothing happens, and the places for one.
@@ -821,6 +846,43 @@ fn d1_labels_survive_a_kill_and_go_with_the_torrent() {
     app.kill();
 }
 
+/// Section 6: while somebody else adds or removes the same torrent, it is waited for, and exactly
+/// one of many adds it.
+#[test]
+fn of_many_who_add_one_torrent_one_does_and_the_others_are_told_that_it_is_there() {
+    let home = Home::new();
+    let app = home.start();
+    let torrent = seeded(&home, "demo", 40);
+    let params = json!({"ti": base64(&torrent.file), "save_path": downloads(&home)});
+    for _ in 0..5 {
+        let answers: Vec<Value> = std::thread::scope(|scope| {
+            let add = || rpc(&app, "torrents.add", params.clone());
+            let all: Vec<_> = (0..8).map(|_| scope.spawn(add)).collect();
+            all.into_iter().map(|one| one.join().unwrap()).collect()
+        });
+        let there = json!({"code": -3, "data": null,
+                           "message": "Torrent already in session 'default'"});
+        let (added, refused): (Vec<_>, Vec<_>) =
+            answers.iter().partition(|answer| answer.get("result").is_some());
+        assert_eq!(added.len(), 1, "{answers:?}");
+        assert!(refused.iter().all(|answer| answer["error"] == there), "{refused:?}");
+
+        // An add that meets a removal comes before or after it, and says which.
+        let remove = json!({"info_hashes": [torrent.hash], "remove_data": false});
+        let meanwhile = std::thread::scope(|scope| {
+            let removed = scope.spawn(|| result(&app, "torrents.remove", remove.clone()));
+            let added = rpc(&app, "torrents.add", params.clone());
+            removed.join().unwrap();
+            added
+        });
+        let count = result(&app, "torrents.count", json!({}))["count"].clone();
+        let expected = i32::from(meanwhile.get("result").is_some());
+        assert!(expected == 1 || meanwhile["error"] == there, "{meanwhile}");
+        assert_eq!(count, expected, "{meanwhile}");
+        result(&app, "torrents.remove", remove);
+    }
+}
+
 /// Section 6: presets come from the configuration, the default one first.
 #[test]
 fn presets_are_applied_before_what_the_caller_says() {
@@ -986,4 +1048,219 @@ fn what_the_later_line_added_is_served() {
     let set = json!({"key": "ui", "value": {"b": [1], "a": "x"}});
     assert_eq!(result(&app, "kv.set", set), Value::Null);
     assert_eq!(result(&app, "kv.get", get), json!({"value": {"a": "x", "b": [1]}}));
+}
+
+/// Section 9: presets are added, changed and removed, kept over a kill, and obeyed.
+#[test]
+fn d1_presets_are_changed_while_the_program_runs_and_stay() {
+    let home = Home::new().set("presets.fixed.category", "fixed");
+    let app = home.start();
+    let id = result(&app, "presets.add", json!({"name": "films"}))["id"].clone();
+    assert!(id.as_i64().is_some_and(|id| id > 0), "{id}");
+    let again = "there is a preset `films` already";
+    assert_fails(&app, "presets.add", json!({"name": "films"}), -1, again);
+    assert_wrong_params(&app, "presets.add", json!({}));
+    for name in ["", "a.b", "a\nb"] {
+        let refused = rpc(&app, "presets.add", json!({"name": name}));
+        assert_eq!(refused["error"]["code"], -1, "{name:?}: {refused}");
+    }
+    let there = home.downloads.join("films");
+    let wish = json!({
+        "id": id, "category": "film", "tags": ["b,c", "a"], "save_path": there,
+        "upload_limit": 4000, "max_uploads": 7, "session_id": 1,
+    });
+    assert_eq!(result(&app, "presets.update", wish), json!({}));
+    let taken = json!({"name": "films", "max_uploads": null});
+    assert_eq!(result(&app, "presets.update", taken), json!({}));
+    let wrong = json!({"id": id, "session_id": 2});
+    assert_fails(&app, "presets.update", wrong, -1, "Session not found");
+    let other = json!({"id": id, "name": "other"});
+    assert_eq!(rpc(&app, "presets.update", other)["error"]["code"], -1);
+    let expected = json!({"preset": {
+        "category": "film", "download_limit": null, "id": id, "is_default": false,
+        "max_connections": null, "max_uploads": null, "metadata": {}, "name": "films",
+        "save_path": there, "session_id": 1, "tags": ["b,c", "a"], "upload_limit": 4000,
+    }});
+    assert_eq!(result(&app, "presets.get", json!({"id": id})), expected);
+    app.kill();
+
+    let app = home.start();
+    assert_eq!(result(&app, "presets.get", json!({"name": "films"})), expected);
+    let torrent = seeded(&home, "demo", 41);
+    let wish = json!({"ti": base64(&torrent.file), "preset": "films"});
+    result(&app, "torrents.add", wish);
+    let row = row(&app, &torrent.hash);
+    assert_eq!([&row["category"], &row["save_path"]], [&json!("film"), &json!(there)]);
+    assert_eq!(row["tags"], json!(["a", "b,c"]));
+
+    assert_eq!(result(&app, "presets.remove", json!({"id": id})), json!({}));
+    for method in ["presets.get", "presets.update", "presets.remove"] {
+        assert_fails(&app, method, json!({"id": id}), -1, "Preset not found");
+    }
+    let fixed = json!({"name": "fixed"});
+    let refused = rpc(&app, "presets.remove", fixed.clone());
+    assert!(refused["error"]["message"].as_str().unwrap().contains("remove it there"));
+    assert_eq!(result(&app, "presets.get", fixed)["preset"]["category"], "fixed");
+    let names: Vec<String> =
+        result(&app, "presets.list", json!({})).as_object().unwrap().keys().cloned().collect();
+    assert_eq!(names, ["fixed"]);
+}
+
+/// Section 9: sessions and their settings by number too, and changes that are in force and kept.
+#[test]
+fn d1_settings_of_a_session_are_changed_and_stay() {
+    let home = Home::new();
+    let app = home.start();
+    let session = result(&app, "sessions.get", json!({"id": 1}))["session"].clone();
+    assert_eq!((&session["id"], &session["name"]), (&json!(1), &json!("default")));
+    assert!(session["settings"].as_object().unwrap().len() > 100);
+    for method in ["sessions.get", "sessions.settings.get", "sessions.settings.set"] {
+        let nobody = json!({"id": 2, "settings": {"connections_limit": 5}});
+        assert_fails(&app, method, nobody, -1, "Session not found");
+    }
+    let wish = json!({"id": 1, "settings": {"connections_limit": 77, "user_agent": "me"}});
+    assert_eq!(result(&app, "sessions.settings.set", wish), Value::Null);
+    let told = |app: &App<'_>| {
+        let settings = result(app, "sessions.settings.get", json!({"name": "default"}));
+        [&settings["settings"]["connections_limit"], &settings["settings"]["user_agent"]]
+            .map(Clone::clone)
+    };
+    assert_eq!(told(&app), [json!(77), json!("me")]);
+    for wrong in [json!({"conections_limit": 5}), json!({"user_agent": 5}), json!({"a.b": 5})] {
+        let wish = json!({"settings": {"connections_limit": 78}});
+        let mut wish = wish;
+        wish["settings"].as_object_mut().unwrap().extend(wrong.as_object().unwrap().clone());
+        let refused = rpc(&app, "sessions.settings.set", wish);
+        assert_eq!(refused["error"]["code"], -1, "{refused}");
+    }
+    assert_wrong_params(&app, "sessions.settings.set", json!({"id": 1}));
+    assert_eq!(told(&app), [json!(77), json!("me")], "all or none");
+    app.kill();
+    let app = home.start();
+    assert_eq!(told(&app), [json!(77), json!("me")]);
+}
+
+/// Section 9: users, logins and keys as methods.
+#[test]
+fn users_and_keys_are_made_by_methods_too() {
+    let home = Home::new();
+    let app = home.start();
+    assert_eq!(result(&app, "sys.status", json!({})), json!({"status": "setup"}));
+    let ann = json!({"username": "ann", "password": "pw"});
+    assert_wrong_params(&app, "auth.init", json!({"username": "ann"}));
+    assert_eq!(result(&app, "auth.init", ann.clone()), json!({}));
+    assert_fails(&app, "auth.init", ann.clone(), -1, "Auth already initialized.");
+    assert_eq!(result(&app, "sys.status", json!({})), json!({"status": "ok"}));
+    let wrong = json!({"username": "ann", "password": "other"});
+    assert_fails(&app, "auth.login", wrong, -1, "Invalid username/password.");
+    let login = result(&app, "auth.login", ann);
+    let count = |token: &str| {
+        let body = r#"{"id":1,"method":"torrents.count","params":{}}"#;
+        let bearer = format!("Bearer {token}");
+        post(&app, "/api/v1/jsonrpc", &[("X-Porla-Token", &bearer)], body.as_bytes()).status
+    };
+    assert_eq!(count(login["token"].as_str().unwrap()), 200);
+
+    let made = result(&app, "auth.keys.create", json!({"name": "indexer"}));
+    let (id, key) = (made["id"].as_str().unwrap(), made["key"].as_str().unwrap());
+    let later = json!({"name": "brief", "expires_at": 4_102_444_800_i64});
+    result(&app, "auth.keys.create", later);
+    let keys = result(&app, "auth.keys.list", json!({}))["keys"].clone();
+    let keys = keys.as_array().unwrap();
+    let named = |name: &str| keys.iter().find(|key| key["name"] == name).unwrap();
+    let (endless, brief) = (named("indexer"), named("brief"));
+    assert!(endless["created_at"].as_i64().is_some_and(|at| at > 1_700_000_000), "{endless}");
+    assert_eq!((&endless["expires_at"], &endless["id"]), (&Value::Null, &made["id"]));
+    assert_eq!((&brief["expires_at"], keys.len()), (&json!(4_102_444_800_i64), 2));
+    assert!(keys.iter().all(|one| !one.to_string().contains(key)), "rule W11");
+    assert_eq!(count(key), 200);
+    let more = json!({"id": 1, "method": "auth.keys.create", "params": {"name": "more"}});
+    let bearer = format!("Bearer {key}");
+    let headers = [("X-Porla-Token", &*bearer)];
+    let refused = post(&app, "/api/v1/jsonrpc", &headers, more.to_string().as_bytes());
+    assert_eq!(refused.status, 403, "a key makes no keys");
+    for wrong in
+        [json!({"name": "indexer"}), json!({"name": ""}), json!({"name": "x", "expires_at": 5})]
+    {
+        assert_eq!(rpc(&app, "auth.keys.create", wrong)["error"]["code"], -1);
+    }
+    assert_eq!(result(&app, "auth.keys.remove", json!({"id": id})), json!({}));
+    assert_eq!(count(key), 401);
+    for gone in [id, "nonsense"] {
+        assert_fails(&app, "auth.keys.remove", json!({"id": gone}), -1, "Key not found");
+    }
+    assert_fails(&app, "mmdb.lookup", json!({"values": ["8.8.8.8"]}), -1, "MMDB file not loaded.");
+    assert_fails(&app, "plugins.remove", json!({"id": 5}), -1, "Plugin not found");
+}
+
+/// Follows the events of Porla, and checks how the stream begins.
+fn follow(app: &App<'_>) -> Events {
+    let cookie = format!("a=b; porla-auth-token={}", app.api.token);
+    let headers = vec![("Cookie", cookie)];
+    let request = Request { method: "GET", target: "/api/v1/events", headers, body: None };
+    let incoming = request.open(&app.api.host).unwrap();
+    assert_eq!(incoming.status, 200);
+    assert_eq!(incoming.header("content-type"), Some("text/event-stream"));
+    assert_eq!(incoming.header("cache-control"), Some("no-cache, no-transform"));
+    let mut events = Events::of(incoming);
+    let hello = events.next().unwrap();
+    assert_eq!((&*hello.name, hello.data), ("hello", json!({})));
+    events
+}
+
+/// Section 7: what is told of a torrent, without ids and without a past.
+#[test]
+fn events_are_those_of_the_contract() {
+    let home = Home::new();
+    let app = home.start();
+    let mut events = follow(&app);
+    let torrent = seeded(&home, "demo", 42);
+    let hash = add(&app, &torrent, json!({}));
+    let update = json!({"info_hashes": [hash], "session": "default"});
+    let one = json!({"info_hash": hash});
+    let told = json!({"info_hash": hash, "session": "default"});
+    let first = events.next().unwrap();
+    assert_eq!((&*first.name, &first.data), ("state_update", &update), "no event of the adding");
+    wait_seeding(&app, &torrent.hash);
+    for (method, event) in
+        [("torrents.pause", "torrent_paused"), ("torrents.resume", "torrent_resumed")]
+    {
+        result(&app, method, one.clone());
+        let seen = events.until(event, |seen| seen.name == event);
+        assert_eq!((&seen.data, &seen.id), (&told, &None));
+        let after = events.next().unwrap();
+        assert_eq!((&*after.name, &after.data), ("state_update", &update));
+    }
+    let late = follow(&app);
+    let all = json!({"info_hashes": [hash], "remove_data": false});
+    result(&app, "torrents.remove", all);
+    for mut events in [events, late] {
+        let mut names = Vec::new();
+        let seen = events.until("it is removed", |seen| {
+            names.push(seen.name.clone());
+            seen.name == "torrent_removed"
+        });
+        assert_eq!(seen.data, told);
+        assert!(names.iter().all(|name| name != "torrent_resumed"), "no past: {names:?}");
+    }
+}
+
+/// Rules D16 and W13: the stream ends with the program and when its token is revoked, without a
+/// word, since the original has none.
+#[test]
+fn w13_events_end_with_their_token_and_with_the_program() {
+    let home = Home::new();
+    let app = home.start();
+    let made = result(&app, "auth.keys.create", json!({"name": "reader"}));
+    let bearer = format!("Bearer {}", made["key"].as_str().unwrap());
+    let headers = vec![("X-Porla-Token", bearer)];
+    let request = Request { method: "GET", target: "/api/v1/events", headers, body: None };
+    let mut of_key = Events::of(request.open(&app.api.host).unwrap());
+    assert_eq!(of_key.next().unwrap().name, "hello");
+    let mut other = follow(&app);
+    result(&app, "auth.keys.remove", json!({"id": made["id"]}));
+    assert!(of_key.next().is_none(), "the token is revoked");
+    app.terminate();
+    assert!(other.next().is_none(), "the program ends");
+    app.stop();
 }

@@ -8,6 +8,7 @@ use crate::common::announcer::PID1;
 use crate::common::announcer::seed;
 use crate::common::app::App;
 use crate::common::app::Home;
+use crate::common::held_thread::HeldThread;
 use crate::common::http::Answer;
 use crate::common::http::Request;
 use crate::common::torrents::Recipe;
@@ -63,6 +64,28 @@ fn t9_health_needs_no_token_and_tells_nothing_else() {
     let app = home.start();
     let answer = without_token(&app, "/health");
     assert_eq!((answer.status, answer.text().as_str()), (200, "ok\n"));
+}
+
+/// Rule T9: 503 while a part stands still, and only then.
+#[test]
+fn t9_health_says_so_when_the_store_or_the_engine_is_stuck() {
+    let home = home();
+    let app = home.start();
+    let is = |status: u16| {
+        wait_for(&format!("health is {status}"), || {
+            let answer = without_token(&app, "/health");
+            (answer.status == status).then_some(answer)
+        })
+    };
+    for part in ["store", "engine"] {
+        is(200);
+        let Some(held) = HeldThread::of(&app, part) else { return };
+        assert_eq!(is(503).text(), "not ok\n", "{part}");
+        // What needs neither is served in the meantime.
+        assert_eq!(app.api.get("/v1/torrents").status, 200, "{part}");
+        held.release();
+    }
+    is(200);
 }
 
 #[test]

@@ -49,7 +49,7 @@ impl House {
 
     fn golden(&self, generation: &str) -> Golden {
         Golden::of(&format!("tribler/rest-{generation}"))
-            .volatile(&["db_size"])
+            .volatile(&["db_size", "version"])
             .hide(self.home.downloads.display().to_string(), "{downloads}")
             .hide(self.imports.display().to_string(), "{imports}")
     }
@@ -80,10 +80,16 @@ fn generation_7_answers_as_tribler_7_does() {
     app.api.wait_seeding(&house.torrent.hash);
     let ours = format!("/torrentinfo?uri={}", house.torrent.magnet());
     check_all(&mut golden, &app, &[("torrentinfo-ours", "GET", ours)]);
-    let missing = ["/files/browse", "/api/torrentinfo/x", "/statistics/", "/statistics/x"];
-    for (name, path) in ["files-are-later", "deeper", "slash", "unknown"].iter().zip(missing) {
-        check_all(&mut golden, &app, &[(name, "GET", path.to_owned())]);
-    }
+    let missing = [
+        ("files-are-later", "GET", "/files/browse"),
+        ("deeper", "GET", "/api/torrentinfo/x"),
+        ("slash", "GET", "/statistics/"),
+        ("unknown", "GET", "/statistics/x"),
+        ("info-is-later", "GET", "/events/info"),
+        ("dryrun-is-later", "POST", "/createtorrent/dryrun"),
+        ("dirspace-is-later", "PUT", "/statistics/dirspace"),
+    ];
+    check_all(&mut golden, &app, &missing.map(|(name, method, path)| (name, method, path.into())));
     golden.finish();
 }
 
@@ -110,6 +116,10 @@ fn generation_8_answers_as_tribler_8_does() {
             ("list-here", "GET", format!("/api/files/list?path={root}/Rest&recursively=0")),
             ("list-missing", "GET", format!("/api/files/list?path={root}/no")),
             ("list-outside", "GET", "/api/files/list?path=/etc".into()),
+            ("events-info", "GET", "/api/events/info".into()),
+            ("events-info-post", "POST", "/api/events/info".into()),
+            ("dryrun-get", "GET", "/api/createtorrent/dryrun".into()),
+            ("dirspace-get", "GET", "/api/statistics/dirspace".into()),
         ],
     );
     let magnet = "magnet:?xt=urn:btih:0000000000000000000000000000000000000001";
@@ -173,6 +183,16 @@ fn of_both(house: &House, prefix: &str) -> Vec<(&'static str, &'static str, Stri
         ("torrentinfo-by-its-documents-name", "GET", info(&file.replace("uri=", "torrent="))),
         ("torrentinfo-delete", "DELETE", info("")),
         ("shutdown-get", "GET", format!("{prefix}/shutdown")),
+        ("libtorrent-settings-hops", "GET", format!("{prefix}/libtorrent/settings?hop=1")),
+        ("libtorrent-session-hops", "GET", format!("{prefix}/libtorrent/session?hop=1")),
+        ("libtorrent-no-number", "GET", format!("{prefix}/libtorrent/session?hop=x")),
+        ("libtorrent-post", "POST", format!("{prefix}/libtorrent/settings")),
+        ("libtorrent-unknown", "GET", format!("{prefix}/libtorrent/x")),
+        ("events-head", "HEAD", format!("{prefix}/events")),
+        ("events-post", "POST", format!("{prefix}/events")),
+        ("settings-put", "PUT", format!("{prefix}/settings")),
+        ("settings-no-body", "POST", format!("{prefix}/settings")),
+        ("settings-deeper", "GET", format!("{prefix}/settings/x")),
     ]
 }
 
@@ -193,6 +213,90 @@ fn metainfo_is_the_torrent_file_as_json() {
     let pieces = json["info"]["pieces"].as_str().unwrap();
     let pieces: Vec<u8> = pieces.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect();
     assert_eq!(pieces, house.torrent.pieces.concat());
+}
+
+/// Section 11: the parameters are judged and nothing is made.
+#[test]
+fn a_dry_run_says_whether_something_could_be_written() {
+    let house = House::new();
+    let app = house.home.start();
+    let root = house.home.downloads.display().to_string();
+    let mut golden = house.golden("dryrun");
+    for (name, body) in [
+        ("new", json!({"name": "new", "export_dir": root})),
+        ("new-directory", json!({"name": "new", "export_dir": format!("{root}/a/b")})),
+        ("download-directory", json!({"name": "new"})),
+        ("taken", json!({"name": "Rest", "export_dir": root})),
+        ("taken-in-the-download-directory", json!({"name": "Rest"})),
+        ("in-a-file", json!({"name": "new", "export_dir": format!("{root}/Rest/film.mkv")})),
+        ("no-name", json!({"export_dir": root})),
+        ("empty-name", json!({"name": "", "export_dir": root})),
+        ("bad-name", json!({"name": "../new", "export_dir": root})),
+        ("outside", json!({"name": "new", "export_dir": "/etc"})),
+        ("no-text", json!({"name": 5})),
+    ] {
+        let (method, target) = ("POST", "/api/createtorrent/dryrun");
+        let answer = app.api.call(method, target, &body);
+        golden.check(name, &Asked { method, target, body: &body.to_string() }, &answer);
+    }
+    golden.finish();
+    assert_eq!(fs::read_dir(&house.home.downloads).unwrap().count(), 1, "nothing was written");
+}
+
+/// Section 11: the space of the file system that a directory is on, or would be.
+#[test]
+fn the_space_of_a_directory_is_what_the_system_says() {
+    let house = House::new();
+    let app = house.home.start();
+    let root = house.home.downloads.display().to_string();
+    let ask = |body: &serde_json::Value| {
+        let answer = app.api.call("PUT", "/api/statistics/dirspace", body);
+        assert_eq!(answer.header("content-type"), Some("application/json"));
+        (answer.status, answer.json())
+    };
+    let system = rustix::fs::statvfs(&house.home.downloads).unwrap();
+    for body in [
+        json!({"directory": root}),
+        json!({"directory": format!("{root}/not/there/yet")}),
+        json!({}),
+        json!({"directory": ""}),
+    ] {
+        let (status, answer) = ask(&body);
+        let figure = |name: &str| answer["statistics"][name].as_u64().unwrap();
+        assert_eq!((status, figure("total")), (200, system.f_blocks * system.f_frsize), "{body}");
+        // Others write there too.
+        assert!(figure("used") > 0 && figure("free") > 0, "{answer}");
+        assert!(figure("used") + figure("free") <= figure("total"), "{answer}");
+    }
+    assert_eq!(ask(&json!({"directory": "/etc"})).0, 403);
+    assert_eq!(ask(&json!({"directory": 5})).0, 400);
+}
+
+/// Section 11: libtorrent's own names, each with a value of its kind; secrets are masked (W11).
+#[test]
+fn libtorrents_settings_and_statistics_are_told_by_name() {
+    let home = Home::new()
+        .set("client.limits.upload_bytes_per_s", 4096)
+        .set("client.settings.proxy_password", "very-secret");
+    let app = home.start();
+    for prefix in ["/libtorrent", "/api/libtorrent"] {
+        for target in [format!("{prefix}/settings"), format!("{prefix}/settings?hop=0")] {
+            let answer = app.api.get(&target);
+            assert!(!answer.text().contains("very-secret"), "rule W11");
+            let answer = answer.json();
+            assert_eq!((&answer["hop"], answer.as_object().unwrap().len()), (&json!(0), 2));
+            assert_eq!(answer["settings"]["upload_rate_limit"], 4096);
+            assert_eq!(answer["settings"]["enable_dht"], false);
+            assert!(answer["settings"]["user_agent"].is_string(), "{answer}");
+            assert_eq!(answer["settings"]["proxy_password"], "***");
+        }
+        let answer = app.api.get(&format!("{prefix}/session")).json();
+        assert_eq!(answer["hop"], 0);
+        let session = answer["session"].as_object().unwrap();
+        assert!(session.len() > 100, "{} statistics", session.len());
+        assert!(session.values().all(serde_json::Value::is_i64));
+        assert!(session.contains_key("net.recv_bytes"));
+    }
 }
 
 /// Section 11: a torrent of files below the root, which another client of the engine reads; the

@@ -17,18 +17,22 @@ constexpr int unwritten_bytes = 8 * 1024 * 1024;
 
 }  // namespace
 
-std::unique_ptr<lt::disk_interface> make_disk(lt::io_context& context,
-                                              lt::settings_interface const& settings,
-                                              lt::counters& counters)
+MakeDisk disk_below(std::vector<std::string> roots)
 {
-    return std::make_unique<Disk>(context, settings, counters);
+    return [roots = std::move(roots)](lt::io_context& context,
+                                      lt::settings_interface const& settings,
+                                      lt::counters& counters) {
+        return std::make_unique<Disk>(context, settings, counters, roots);
+    };
 }
 
-Disk::Disk(lt::io_context& context, lt::settings_interface const& settings, lt::counters& counters)
+Disk::Disk(lt::io_context& context, lt::settings_interface const& settings, lt::counters& counters,
+           std::vector<std::string> roots)
     : context_(context),
       guard_(lt::make_work_guard(context)),
       settings_(settings),
       counters_(counters),
+      roots_(std::move(roots)),
       timer_(context)
 {
     auto const collect = [this](std::shared_ptr<Job> job) { done(std::move(job)); };
@@ -40,7 +44,7 @@ Disk::Disk(lt::io_context& context, lt::settings_interface const& settings, lt::
 lt::storage_holder Disk::new_torrent(lt::storage_params const& params,
                                      std::shared_ptr<void> const& owner)
 {
-    auto torrent = std::make_shared<Torrent>(params, owner, open_files_, next_number_++);
+    auto torrent = std::make_shared<Torrent>(params, owner, open_files_, roots_, next_number_++);
     if (free_indices_.empty()) {
         free_indices_.reserve(torrents_.size() + 1);
         free_indices_.push_back(lt::storage_index_t(std::uint32_t(torrents_.size())));

@@ -21,19 +21,23 @@
 #include "disk/buffers.h"
 #include "disk/jobs.h"
 #include "disk/open_files.h"
+#include "disk/roots.h"
 #include "disk/torrent.h"
 #include "disk/workers.h"
 
 namespace cove::disk {
 
 // A disk_io_constructor for lt::session_params.
-std::unique_ptr<lt::disk_interface> make_disk(lt::io_context& context,
-                                              lt::settings_interface const& settings,
-                                              lt::counters& counters);
+using MakeDisk = std::function<std::unique_ptr<lt::disk_interface>(
+    lt::io_context&, lt::settings_interface const&, lt::counters&)>;
+
+// Makes files below `roots` only, or everywhere if there are none.
+MakeDisk disk_below(std::vector<std::string> roots);
 
 class Disk final : public lt::disk_interface {
 public:
-    Disk(lt::io_context& context, lt::settings_interface const& settings, lt::counters& counters);
+    Disk(lt::io_context& context, lt::settings_interface const& settings, lt::counters& counters,
+         std::vector<std::string> roots);
 
     lt::storage_holder new_torrent(lt::storage_params const& params,
                                    std::shared_ptr<void> const& owner) override;
@@ -122,6 +126,7 @@ private:
     // Before all that holds blocks or files.
     Buffers buffers_;
     OpenFiles open_files_;
+    Roots const roots_;
 
     // By storage index; empty where one was removed.
     std::vector<TorrentRef> torrents_;

@@ -9,11 +9,14 @@
 #include <libtorrent/session_types.hpp>
 #include <libtorrent/storage_defs.hpp>
 
+#include "disk/roots.h"
+
 namespace cove::disk {
 
 struct Layout {
     lt::file_storage const& files;
     std::string const& folder;
+    Roots const& roots;
 };
 
 // `path` from the root on.
@@ -30,7 +33,8 @@ bool matches_resume(Layout const& layout, lt::add_torrent_params const& resume,
                     lt::storage_error& error);
 
 // Moves one file, making folders. True: it had to be copied, and the source is still there.
-bool move_file(std::string const& from, std::string const& to, lt::error_code& error);
+bool move_file(std::string const& from, std::string const& to, Roots const& roots,
+               lt::error_code& error);
 
 // Moves all files and the part file, or none.
 lt::status_t move_files(Layout const& layout, std::string const& to, std::string const& part_name,

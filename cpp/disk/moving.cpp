@@ -163,12 +163,14 @@ void remove_one(std::string const& path, lt::file_index_t file, lt::storage_erro
 
 }  // namespace
 
-bool move_file(std::string const& from, std::string const& to, lt::error_code& error)
+bool move_file(std::string const& from, std::string const& to, Roots const& roots,
+               lt::error_code& error)
 {
     if (from == to || !is_there(from)) {
         if (from != to) error = make_error_code(boost::system::errc::no_such_file_or_directory);
         return false;
     }
+    if (!roots.allow(to, error)) return false;
     make_folders_above(to, error);
     if (error || ::rename(from.c_str(), to.c_str()) == 0) return false;
     if (errno != EXDEV) {
@@ -187,7 +189,7 @@ lt::status_t move_files(Layout const& layout, std::string const& to, std::string
         return lt::status_t::file_exist;
     }
     lt::error_code failed;
-    make_folders_above(to + '/', failed);
+    if (layout.roots.allow(to, failed)) make_folders_above(to + '/', failed);
     if (failed) {
         error = lt::storage_error(failed, lt::file_index_t(-1), lt::operation_t::mkdir);
         return lt::status_t::fatal_disk_error;
@@ -195,7 +197,7 @@ lt::status_t move_files(Layout const& layout, std::string const& to, std::string
     bool is_partial = false;
     std::vector<Step> done;
     for (auto& step : plan(layout, to, part_name, flags, is_partial)) {
-        step.is_copied = move_file(step.from, step.to, failed);
+        step.is_copied = move_file(step.from, step.to, layout.roots, failed);
         if (is_missing(failed) && !is_there(step.from)) {
             failed.clear();
             continue;

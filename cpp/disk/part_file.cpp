@@ -25,9 +25,11 @@ std::uint32_t number_at(char const* from)
 
 }  // namespace
 
-PartFile::PartFile(std::string folder, std::string name, int pieces, int piece_bytes)
+PartFile::PartFile(std::string folder, std::string name, Roots const& roots, int pieces,
+                   int piece_bytes)
     : folder_(std::move(folder)),
       name_(std::move(name)),
+      roots_(roots),
       piece_bytes_(piece_bytes),
       slots_(std::size_t(pieces), nowhere),
       taken_(std::size_t(pieces), false)
@@ -122,6 +124,7 @@ std::shared_ptr<File const> PartFile::open(Access access, lt::error_code& error)
     if (file_) return file_;
     lt::operation_t operation;
     if (access == Access::Read) return open_file(path(), access, 0, error, operation);
+    if (!roots_.allow(path(), error)) return {};
     auto file = open_file(path(), access, 0666, error, operation);
     if (!file) return file;
     // All of it, since what was there may be of another form or half of one.

@@ -14,13 +14,15 @@
 #include <libtorrent/span.hpp>
 
 #include "disk/file.h"
+#include "disk/roots.h"
 
 namespace cove::disk {
 
 class PartFile {
 public:
     // Reads the header of `folder`/`name` if that is there and of this form.
-    PartFile(std::string folder, std::string name, int pieces, int piece_bytes);
+    PartFile(std::string folder, std::string name, Roots const& roots, int pieces,
+             int piece_bytes);
 
     void write(int piece, int offset, std::vector<iovec>& from, lt::error_code& error);
 
@@ -53,6 +55,7 @@ private:
     mutable std::mutex mutex_;
     std::string folder_;
     std::string const name_;
+    Roots const& roots_;
     int const piece_bytes_;
     std::shared_ptr<File const> file_;
     // By piece; `nowhere` if it is not here.

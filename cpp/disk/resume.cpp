@@ -32,8 +32,10 @@ std::int64_t expected_size(Layout const& layout, lt::file_index_t file, lt::stor
 }
 
 // False: there was already something. Then it is taken as it is.
-bool link_file(std::string const& from, std::string const& to, lt::error_code& error)
+bool link_file(std::string const& from, std::string const& to, Roots const& roots,
+               lt::error_code& error)
 {
+    if (!roots.allow(to, error)) return false;
     int result = ::link(from.c_str(), to.c_str());
     if (result != 0 && errno == ENOENT) {
         make_folders_above(to, error);
@@ -50,7 +52,8 @@ bool make_links(Layout const& layout, Links const& links, lt::storage_error& err
     for (lt::file_index_t file{0}; file < links.end_index(); ++file) {
         if (links[file].empty()) continue;
         lt::error_code failed;
-        has_made |= link_file(links[file], layout.files.file_path(file, layout.folder), failed);
+        auto const to = layout.files.file_path(file, layout.folder);
+        has_made |= link_file(links[file], to, layout.roots, failed);
         if (!failed) continue;
         error = lt::storage_error(failed, file, lt::operation_t::file_hard_link);
         break;

@@ -59,10 +59,11 @@ std::size_t bytes_in(std::vector<iovec> const& all)
 }  // namespace
 
 Storage::Storage(lt::storage_params const& params, std::shared_ptr<void> owner,
-                 OpenFiles& open_files, std::uint32_t number)
+                 OpenFiles& open_files, Roots const& roots, std::uint32_t number)
     : original_(params.files),
       owner_(std::move(owner)),
       open_files_(open_files),
+      roots_(roots),
       number_(number),
       folder_(absolute(params.path)),
       is_solid_(params.mode == lt::storage_mode_allocate),
@@ -169,7 +170,12 @@ std::shared_ptr<File const> Storage::open_now(lt::file_index_t file, Access acce
     bool const runs = bool(files().file_flags(file) & lt::file_storage::flag_executable);
     lt::error_code failed;
     lt::operation_t operation;
-    auto opened = open_file(path_of(file), access, runs ? 0777 : 0666, failed, operation);
+    auto const path = path_of(file);
+    if (access == Access::Write && !roots_.allow(path, failed)) {
+        set(error, failed, lt::operation_t::file_open, file);
+        return {};
+    }
+    auto opened = open_file(path, access, runs ? 0777 : 0666, failed, operation);
     if (opened && access == Access::Write) {
         operation = is_solid_ ? lt::operation_t::file_fallocate : lt::operation_t::file_truncate;
         opened->extend(files().file_size(file), is_solid_, failed);
@@ -198,7 +204,7 @@ bool Storage::in_part_file(lt::file_index_t file) const
 PartFile& Storage::part_file()
 {
     if (!part_file_) {
-        part_file_ = std::make_unique<PartFile>(folder_, part_name_, files().num_pieces(),
+        part_file_ = std::make_unique<PartFile>(folder_, part_name_, roots_, files().num_pieces(),
                                                 files().piece_length());
     }
     return *part_file_;
@@ -213,7 +219,7 @@ lt::status_t Storage::check(lt::add_torrent_params const* resume, Links const& l
     if (error) return lt::status_t::fatal_disk_error;
     lt::add_torrent_params const none;
     auto const& known = resume != nullptr ? *resume : none;
-    Layout const layout{files(), folder_};
+    Layout const layout{files(), folder_, roots_};
     bool const is_true = matches_resume(layout, known, links, priorities_, error);
     if (believe) return lt::status_t::no_error | flags;
     bool const says_something =
@@ -267,7 +273,7 @@ std::pair<lt::status_t, std::string> Storage::move(std::string const& folder,
 {
     release();
     auto const to = absolute(folder);
-    auto const status = move_files({files(), folder_}, to, part_name_, flags, error);
+    auto const status = move_files({files(), folder_, roots_}, to, part_name_, flags, error);
     if (status == lt::status_t::no_error || status == lt::status_t::need_full_check) {
         folder_ = to;
         if (part_file_) part_file_->moved_to(to);
@@ -285,7 +291,7 @@ void Storage::rename(lt::file_index_t file, std::string const& name, lt::storage
     open_files_.close(number_, file);
     auto const to = name.front() == '/' ? name : folder_ + '/' + name;
     lt::error_code failed;
-    bool const is_copied = move_file(path_of(file), to, failed);
+    bool const is_copied = move_file(path_of(file), to, roots_, failed);
     if (is_copied && ::unlink(path_of(file).c_str()) != 0) failed = last_error();
     // What is not there yet is made under the new name.
     if (failed && !is_missing(failed)) {
@@ -300,7 +306,7 @@ void Storage::remove(lt::remove_flags_t what, lt::storage_error& error)
 {
     release();
     part_file_.reset();
-    remove_files({files(), folder_}, part_name_, what, error);
+    remove_files({files(), folder_, roots_}, part_name_, what, error);
 }
 
 void Storage::set_priorities(Priorities& wanted, lt::storage_error& error)

@@ -17,6 +17,7 @@
 
 #include "disk/open_files.h"
 #include "disk/part_file.h"
+#include "disk/roots.h"
 
 namespace cove::disk {
 
@@ -28,7 +29,7 @@ public:
     // `owner` keeps the torrent alive, whose list of files is used and not copied. `number` is
     // this storage's alone for as long as the process runs.
     Storage(lt::storage_params const& params, std::shared_ptr<void> owner, OpenFiles& open_files,
-            std::uint32_t number);
+            Roots const& roots, std::uint32_t number);
     Storage(Storage const&) = delete;
     Storage& operator=(Storage const&) = delete;
     ~Storage();
@@ -97,6 +98,7 @@ private:
     std::unique_ptr<lt::file_storage> renamed_;
     std::shared_ptr<void> const owner_;
     OpenFiles& open_files_;
+    Roots const& roots_;
     std::uint32_t const number_;
     std::string folder_;
     bool const is_solid_;

@@ -47,6 +47,7 @@ pub(crate) fn default_session(client: &ClientConfig) -> SessionConfig {
         name: DEFAULT_SESSION.to_owned(),
         settings: own.chain(theirs).collect(),
         cove_disk: client.disk == DiskBackend::Cove,
+        roots: client.roots.clone(),
         pex: client.pex,
         connections_per_torrent: limits.connections_per_torrent,
         utp_to_lan: client.utp == Utp::On,

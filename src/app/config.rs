@@ -20,7 +20,6 @@ pub use crate::app::config_log::LogConfig;
 pub use crate::app::config_log::LogFormat;
 pub use crate::app::config_log::LogLevel;
 use crate::app::config_paths;
-pub use crate::app::config_presets::PresetConfig;
 pub use crate::app::config_share::ShareConfig;
 use crate::app::config_show::Row;
 use crate::app::config_sources;
@@ -32,6 +31,7 @@ pub use crate::app::config_tracker::TrackerConfig;
 use crate::domain::error::Error;
 use crate::domain::error::Result;
 use crate::http::TlsFiles;
+use crate::service::presets::Preset;
 use crate::service::settings::Changes;
 
 /// Everything that can be configured.
@@ -53,7 +53,7 @@ pub struct Config {
     /// What is logged to standard error, and how.
     pub log: LogConfig,
     /// What new torrents get when nobody says otherwise, by name. Default: none.
-    pub presets: BTreeMap<String, PresetConfig>,
+    pub presets: BTreeMap<String, Preset>,
 }
 
 /// Section `api`: the HTTP server and its APIs.
@@ -70,6 +70,9 @@ pub struct ApiConfig {
     /// Further origins, such as `https://nas.example`, whose pages may call (rule W6).
     /// Default: none.
     pub allowed_origins: Vec<String>,
+    /// What stands before every path, such as `/cove`, for a proxy that hands on paths as they
+    /// are; slashes at its ends do not matter. Default: none.
+    pub base_path: String,
     /// What a caller may use up (rule W9).
     pub limits: ApiLimits,
     /// With a certificate the API speaks TLS only.
@@ -373,6 +376,7 @@ impl Default for ApiConfig {
             token: None,
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
+            base_path: String::new(),
             limits: ApiLimits::default(),
             tls: TlsConfig::default(),
         }

@@ -32,12 +32,17 @@ use crate::domain::error::Error;
 use crate::domain::error::ErrorKind;
 use crate::engine::Engine;
 use crate::engine::EngineConfig;
+use crate::engine::Farewell;
 use crate::http::EventStreams;
 use crate::http::Role;
 use crate::http::Server;
 use crate::service::Services;
 use crate::service::access::Access;
+use crate::service::accounts;
+use crate::service::accounts::Accounts;
+use crate::service::accounts::EndedLinks;
 use crate::service::authoring::Authoring;
+use crate::service::completing;
 use crate::service::doctor::Plan;
 use crate::service::events;
 use crate::service::health::Health;
@@ -110,10 +115,11 @@ struct Running {
     stop_http: watch::Sender<bool>,
     http: JoinHandle<()>,
     events: JoinHandle<()>,
+    accounts: (Accounts, JoinHandle<()>),
     tracker: tracker::Running,
     engine: Engine,
-    keeper: JoinHandle<()>,
-    store: Store,
+    /// What writes records, and where to.
+    stored: (JoinHandle<()>, Store),
     state: StateDir,
     lifecycle: Lifecycle,
 }
@@ -152,7 +158,8 @@ async fn start(loaded: &Loaded) -> Result<Running, Failure> {
     let doors = services::doors(config, &store, &first_token).await?;
     let swarms = tracker::load(&config.tracker, &store).await?;
     let sharing = sharing::load(&swarms, &opened).await?;
-    let engine = start_engine(config, records, sharing.members.clone())?;
+    let (farewell, ended) = accounts::farewells();
+    let engine = start_engine(config, records, (sharing.members.clone(), farewell))?;
     let keeper = tokio::spawn(keeper::run(store.clone(), waiting));
     let addresses = Addresses {
         url: state_dir::local_url(config.api.tls.scheme(), &server.addresses(Role::Api))
@@ -171,26 +178,32 @@ async fn start(loaded: &Loaded) -> Result<Running, Failure> {
     let tracker = tracker::start(configured, udp, &addresses.tracker_http, parts)?;
     let reach = sharing::reach(&config.tracker, &addresses, swarms.clone());
     let plan = doctor::running(config, server.addresses(Role::Api), &addresses);
-    let known = (swarms, sharing, reach, plan);
+    let known = (swarms, sharing, (reach, ended), plan);
     let handle = load(loaded, changes, doors, &engine, opened, known)?;
     let lifecycle = handle.lifecycle.clone();
     let (stop_http, stop) = watch::channel(false);
     let events = tokio::spawn(events::run(handle.events.clone(), stop.clone()));
+    let looking = tokio::spawn(handle.accounts.clone().run(stop.clone()));
+    let accounts = (handle.accounts.clone(), looking);
     let streams = EventStreams::new(stop.clone());
-    let handlers = dialects::handlers(handle, services::facts(config), streams);
+    let handlers = dialects::handlers(handle, streams);
     let http = tokio::spawn(server.run(handlers, stop));
     announce(&state, &addresses, config)?;
-    Ok(Running { stop_http, http, events, tracker, engine, keeper, store, state, lifecycle })
+    let stored = (keeper, store);
+    Ok(Running { stop_http, http, events, accounts, tracker, engine, stored, state, lifecycle })
 }
 
 async fn stop(running: Running) -> Result<(), Failure> {
-    let Running { stop_http, http, events, tracker, engine, keeper, store, state, .. } = running;
+    let Running { stop_http, http, events, tracker, engine, state, .. } = running;
+    let ((accounts, looking), (keeper, store)) = (running.accounts, running.stored);
     let _ = state.retract_api();
     stop_http.send_replace(true);
     let _ = http.await;
     let _ = events.await;
+    let _ = looking.await;
     tracker.stop().await;
     let saved = engine.stop(ENGINE_STOP_LIMIT).await;
+    accounts.settle().await;
     let kept = tokio::time::timeout(KEEPER_STOP_LIMIT, keeper).await.is_ok();
     let is_clean = saved.is_ok() && kept;
     if let Err(error) = saved {
@@ -215,12 +228,13 @@ fn open_store(state: &StateDir) -> Result<Opened, Failure> {
 fn start_engine(
     config: &Config,
     records: mpsc::Sender<crate::engine::Saved>,
-    members: Members,
+    (members, farewell): (Members, Farewell),
 ) -> Result<Engine, Failure> {
     let engine = EngineConfig {
         sessions: vec![client_settings::default_session(&config.client)],
         resume_interval: Duration::from_secs(u64::from(config.client.resume_interval_s)),
         judge: Arc::new(move |torrent, remote, local| members.judge(torrent, remote, local)),
+        farewell,
     };
     Engine::start(engine, records).map_err(|error| match error.kind() {
         ErrorKind::Invalid => Failure(Exit::Usage, error.to_string()),
@@ -241,7 +255,7 @@ fn load(
     doors: Doors,
     engine: &Engine,
     opened: Opened,
-    (tracker, sharing, reach, plan): (Tracker, Sharing, Reach, Plan),
+    (tracker, sharing, reach, plan): (Tracker, Sharing, (Reach, EndedLinks), Plan),
 ) -> Result<Services, Failure> {
     let config = &loaded.config;
     let roots = Roots::new(config.client.roots.clone(), loaded.forbidden_paths());
@@ -268,6 +282,7 @@ fn load(
     let services = services::services(config, doors, floors, &roots, own, watched, looked_at);
     tokio::spawn(watching::run(torrents.clone(), engine.events()));
     tokio::spawn(mending::run(torrents.clone(), engine.events()));
+    tokio::spawn(completing::run(torrents.clone(), engine.events()));
     let (shares, jobs) = (services.shares.clone(), services.share_jobs.clone());
     let every = Duration::from_secs(u64::from(config.share.look_interval_s));
     tokio::spawn(share_watch::run(shares.clone(), engine.events(), every));

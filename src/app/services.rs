@@ -7,13 +7,11 @@ use crate::app::config::ApiLimits;
 use crate::app::config::Config;
 use crate::app::config::FetchPrivate;
 use crate::app::config::TlsConfig;
-use crate::app::config_presets;
-use crate::app::config_tracker::TorrustPeers;
 use crate::app::state_dir::StateDir;
-use crate::dialects::SessionFacts;
 use crate::domain::error::Error;
 use crate::domain::error::Result;
 use crate::engine::Engine;
+use crate::http::BodyLimits;
 use crate::http::HttpConfig;
 use crate::http::HttpLimits;
 use crate::http::Listener;
@@ -21,6 +19,7 @@ use crate::http::Role;
 use crate::http::Tls;
 use crate::service::Services;
 use crate::service::access::Access;
+use crate::service::accounts::Accounts;
 use crate::service::attempts::Attempts;
 use crate::service::auth::Auth;
 use crate::service::authoring::Authoring;
@@ -37,7 +36,6 @@ use crate::service::health::Health;
 use crate::service::kv::Kv;
 use crate::service::lifecycle::Lifecycle;
 use crate::service::paths::Roots;
-use crate::service::presets::Presets;
 use crate::service::sessions::Sessions;
 use crate::service::settings::Settings;
 use crate::service::share_jobs::ShareJobs;
@@ -63,10 +61,10 @@ pub(crate) fn services(
     doors: Doors,
     (engine, store): (&Engine, &Store),
     roots: &Roots,
-    (torrents, (swarms, access), (authoring, shares, share_jobs, friends)): (
+    (torrents, (swarms, access), (authoring, (shares, share_jobs), friends, accounts)): (
         Torrents,
         (Swarms, Access),
-        (Authoring, Shares, ShareJobs, Friends),
+        (Authoring, (Shares, ShareJobs), Friends, Accounts),
     ),
     (stats, settings, health): (Stats, Settings, Health),
     (plan, tracker): (Plan, Tracker),
@@ -79,7 +77,7 @@ pub(crate) fn services(
     let events =
         Events::new(torrents.clone(), swarms.clone(), (shares.clone(), share_jobs.clone()));
     let (kv, labels) = (Kv::new(store.clone()), torrents.labels().clone());
-    let presets = Presets::new(config_presets::presets(&config.presets));
+    let presets = settings.presets();
     let sessions = Sessions::new(engine.clone());
     let (browse, lifecycle) = (Browse::new(roots.clone()), Lifecycle::new());
     let Doors { auth, tokens, users } = doors;
@@ -107,6 +105,7 @@ pub(crate) fn services(
         shares,
         share_jobs,
         friends,
+        accounts,
     }
 }
 
@@ -117,18 +116,6 @@ fn fetch(config: &Config) -> Fetch {
         bytes_max: config.api.limits.max_torrent_bytes,
         timeout: FETCH_LIMIT,
     })
-}
-
-/// What some API repeats of the configuration.
-pub(crate) fn facts(config: &Config) -> SessionFacts {
-    SessionFacts {
-        download_limit: config.client.limits.download_bytes_per_s,
-        upload_limit: config.client.limits.upload_bytes_per_s,
-        has_dht: config.client.dht,
-        has_pex: config.client.pex,
-        has_torrust_objects: config.tracker.torrust_peers == TorrustPeers::Objects,
-        has_open_metrics: config.metrics.open,
-    }
 }
 
 /// The configured token, or the one in the state directory (rule W2).
@@ -176,10 +163,16 @@ pub(crate) fn http(config: &Config) -> Result<HttpConfig> {
     let for_tracker =
         |&address: &SocketAddr| Listener { address, role: Role::Tracker, tls: tracker_tls.clone() };
     let listeners = api.bind.iter().map(for_api);
+    let bytes = |limit: u64| usize::try_from(limit).unwrap_or(usize::MAX);
     Ok(HttpConfig {
         listeners: listeners.chain(tracker.bind.iter().map(for_tracker)).collect(),
         allowed_hosts: api.allowed_hosts.clone(),
         allowed_origins: api.allowed_origins.clone(),
+        base_path: api.base_path.clone(),
+        body_limits: BodyLimits {
+            json: bytes(api.limits.max_json_bytes),
+            torrent: bytes(api.limits.max_torrent_bytes),
+        },
         tracker_proxies: config.tracker.proxies.clone(),
         api_limits: api_limits(&api.limits),
         tracker_limits: HttpLimits {

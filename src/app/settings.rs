@@ -5,16 +5,19 @@ use std::collections::BTreeMap;
 use figment::value::Value as Configured;
 
 use crate::app::client_settings;
+use crate::app::config::Config;
 use crate::app::config::Loaded;
 use crate::app::config_show::Row;
 use crate::app::config_sources::CHANGED;
 use crate::app::config_sources::VARIABLE;
+use crate::app::config_tracker::TorrustPeers;
 use crate::app::tracker;
 use crate::domain::setting::Setting;
 use crate::domain::setting::SourceKind;
 use crate::domain::setting::Value;
 use crate::service::settings;
 use crate::service::settings::Judge;
+use crate::service::settings::SessionFacts;
 
 /// Says what `loaded` comes to with some changes.
 pub(crate) fn judge(loaded: &Loaded) -> Judge {
@@ -27,8 +30,22 @@ pub(crate) fn judge(loaded: &Loaded) -> Judge {
             settings: changed.rows.iter().map(setting).collect(),
             session: client_settings::default_session(&changed.config.client),
             tracker: tracker::config(&changed.config.tracker),
+            presets: changed.config.presets.clone(),
+            facts: facts(&changed.config),
         })
     })
+}
+
+/// What some API repeats of the configuration.
+fn facts(config: &Config) -> SessionFacts {
+    SessionFacts {
+        download_limit: config.client.limits.download_bytes_per_s,
+        upload_limit: config.client.limits.upload_bytes_per_s,
+        has_dht: config.client.dht,
+        has_pex: config.client.pex,
+        has_torrust_objects: config.tracker.torrust_peers == TorrustPeers::Objects,
+        has_open_metrics: config.metrics.open,
+    }
 }
 
 fn shown(row: &Row, file: Option<&str>) -> Setting {

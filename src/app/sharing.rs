@@ -2,12 +2,16 @@
 
 use crate::app::config_tracker::TrackerConfig;
 use crate::app::state_dir::Addresses;
+use crate::domain::account::Account;
+use crate::domain::account::AccountId;
 use crate::domain::error::Result;
 use crate::domain::share::Friend;
 use crate::domain::share::Invite;
 use crate::domain::share::Share;
 use crate::domain::share::ShareWish;
 use crate::engine::Engine;
+use crate::service::accounts::Accounts;
+use crate::service::accounts::EndedLinks;
 use crate::service::authoring::Authoring;
 use crate::service::friends::Friends;
 use crate::service::members::Members;
@@ -26,6 +30,7 @@ pub(crate) struct Sharing {
     friends: Vec<Friend>,
     invites: Vec<Invite>,
     jobs: Vec<(u64, ShareWish)>,
+    accounts: Vec<(AccountId, Account)>,
 }
 
 /// Reads it, and has the engine's gate know whom the shares are for.
@@ -43,6 +48,7 @@ pub(crate) async fn load(tracker: &Tracker, opened: &Opened) -> Result<Sharing> 
         friends: store.friends().await?,
         invites: store.invites().await?,
         jobs: store.share_jobs().await?,
+        accounts: store.accounts().await?,
     })
 }
 
@@ -60,17 +66,20 @@ impl Sharing {
         torrents: Torrents,
         engine: &Engine,
         (store, tracker): (Store, Tracker),
-        reach: Reach,
-    ) -> (Authoring, Shares, ShareJobs, Friends) {
-        let Self { members, shares, friends, invites, jobs } = self;
+        (reach, ended): (Reach, EndedLinks),
+    ) -> (Authoring, (Shares, ShareJobs), Friends, Accounts) {
+        let Self { members, shares, friends, invites, jobs, accounts } = self;
         let both = (members.clone(), reach);
         let known = (store.clone(), tracker.clone());
         let shares = Shares::new(authoring.clone(), torrents, known, both, shares);
         tokio::spawn(shares.clone().follow(engine.clone()));
         let parts = (store.clone(), tracker, engine.clone());
-        let friends = Friends::new(parts, (members, shares.clone()), friends, invites);
+        let known = (members, shares.clone());
+        let friends = Friends::new(parts.clone(), known, friends, invites);
         tokio::spawn(friends.clone().read_files());
+        let named = (shares.clone(), friends.clone());
+        let accounts = Accounts::new(parts, named, ended, accounts);
         let jobs = ShareJobs::new(shares.clone(), friends.clone(), store, jobs);
-        (authoring, shares, jobs, friends)
+        (authoring, (shares, jobs), friends, accounts)
     }
 }

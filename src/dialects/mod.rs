@@ -27,40 +27,24 @@ use crate::http::EventStreams;
 use crate::http::Handlers;
 use crate::http::Reply;
 use crate::http::TrackerCall;
+use crate::http::Unanswered;
+use crate::http::unanswered;
 use crate::service::Services;
 use crate::service::friends::Friends;
 use crate::service::swarms::Swarms;
 
-/// What the configuration says about the session that some API repeats.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct SessionFacts {
-    /// Limit of all downloads together, bytes/s, 0 = none.
-    pub download_limit: u32,
-    /// Limit of all uploads together, bytes/s, 0 = none.
-    pub upload_limit: u32,
-    /// Whether peers are looked for in the DHT.
-    pub has_dht: bool,
-    /// Whether peers tell each other of peers.
-    pub has_pex: bool,
-    /// Whether Torrust's older API lists peers as objects, as 2.1 to 2.3 did.
-    pub has_torrust_objects: bool,
-    /// Whether `/metrics` answers without a token.
-    pub has_open_metrics: bool,
-}
-
 /// What the server calls for every request, by the role of the listener that it came to. All APIs
 /// share the places of `streams`.
-pub fn handlers(services: Services, facts: SessionFacts, streams: EventStreams) -> Handlers {
+pub fn handlers(services: Services, streams: EventStreams) -> Handlers {
     let (swarms, for_tracker) = (services.swarms.clone(), services.swarms.clone());
     let friends = services.friends.clone();
     let dialects = Arc::new(Dialects {
-        native: Native::new(services.clone(), streams),
-        porla: Porla::new(services.clone()),
-        torrust: Torrust::new(services.clone(), facts),
+        native: Native::new(services.clone(), streams.clone()),
+        porla: Porla::new(services.clone(), streams.clone()),
+        torrust: Torrust::new(services.clone()),
         udpt: Udpt::new(services.clone()),
-        tribler: Tribler::new(services.clone(), facts),
+        tribler: Tribler::new(services.clone(), streams),
         services,
-        facts,
         swarms,
     });
     let api = move |call| {
@@ -70,7 +54,60 @@ pub fn handlers(services: Services, facts: SessionFacts, streams: EventStreams) 
     Handlers {
         api: Arc::new(api),
         tracker: Arc::new(move |call| answer_tracker(&for_tracker, &friends, call)),
+        refuse: Arc::new(refuse),
     }
+}
+
+/// Whose a path is.
+enum Family {
+    Tracker,
+    Native,
+    Health,
+    Metrics,
+    Udpt,
+    Porla,
+    FrontPage,
+    Tribler(tribler::Generation),
+    Torrust(torrust::Generation),
+    Nobody,
+}
+
+/// Whose `path` is; `segments` are it between its slashes.
+fn family(path: &str, segments: &[&str]) -> Family {
+    match segments {
+        [] => Family::FrontPage,
+        ["announce" | "scrape", ..] if announce::is_tracker_path(path) => Family::Tracker,
+        ["v1", ..] => Family::Native,
+        ["health"] => Family::Health,
+        ["metrics"] => Family::Metrics,
+        ["t", ..] => Family::Udpt,
+        // Before Torrust, which has the same first two words.
+        segments if porla::owns(segments) => Family::Porla,
+        segments => match (tribler::generation(segments), torrust::generation(segments)) {
+            (Some(generation), _) => Family::Tribler(generation),
+            (_, Some(generation)) => Family::Torrust(generation),
+            (None, None) => Family::Nobody,
+        },
+    }
+}
+
+/// What no dialect got to see, or gave no answer to, in the words of the API that was meant.
+fn refuse(path: &str, why: &Unanswered) -> Reply {
+    let segments = unanswered::segments(path);
+    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+    let reply = match family(path, &segments) {
+        Family::Tracker => announce::refuse(why),
+        Family::Native => native::refuse(why),
+        Family::Udpt => udpt::refuse(why),
+        Family::Porla => porla::refuse(why),
+        Family::Torrust(_) => torrust::refuse(why),
+        Family::Tribler(generation) => tribler::refuse(generation, why),
+        Family::Nobody => tribler::refuse(tribler::Generation::Eight, why),
+        Family::Health | Family::Metrics | Family::FrontPage => Reply::new(why.status)
+            .header("content-type", "text/plain; charset=utf-8")
+            .bytes(format!("{}\n", why.message)),
+    };
+    why.complete(reply)
 }
 
 /// What speaks each API.
@@ -81,19 +118,21 @@ struct Dialects {
     udpt: Udpt,
     tribler: Tribler,
     services: Services,
-    facts: SessionFacts,
     swarms: Swarms,
 }
 
 impl Dialects {
     fn metrics_access(&self) -> MetricsAccess {
-        if self.facts.has_open_metrics { MetricsAccess::Open } else { MetricsAccess::Token }
+        match self.services.settings.facts().has_open_metrics {
+            true => MetricsAccess::Open,
+            false => MetricsAccess::Token,
+        }
     }
 
     async fn answer(&self, call: Call) -> Reply {
         let segments: Vec<&str> = call.segments().iter().map(String::as_str).collect();
-        match segments.as_slice() {
-            ["announce" | "scrape", ..] if announce::is_tracker_path(call.path()) => {
+        match family(call.path(), &segments) {
+            Family::Tracker => {
                 let (client, local) = (Some(call.peer().ip()), call.local());
                 let (path, query) = (call.path(), call.raw_query());
                 read_only(call.method().as_str(), || {
@@ -101,18 +140,17 @@ impl Dialects {
                     announce::answer(&self.swarms, &request)
                 })
             }
-            ["v1", ..] => self.native.answer(call).await,
-            ["health"] => health::answer(&self.services.health, &call).await,
-            ["metrics"] => metrics::answer(&self.services, self.metrics_access(), &call).await,
-            ["t", ..] => self.udpt.answer(call).await,
-            // Before Torrust, which has the same first two words.
-            segments if porla::owns(segments) => self.porla.answer(call).await,
-            [] if matches!(call.method().as_str(), "GET" | "HEAD") => udpt::front_page(),
-            segments => match (tribler::generation(segments), torrust::generation(segments)) {
-                (Some(generation), _) => self.tribler.answer(generation, call).await,
-                (_, Some(generation)) => self.torrust.answer(generation, call).await,
-                (None, None) => tribler::unknown_path(&call),
-            },
+            Family::Native => self.native.answer(call).await,
+            Family::Health => health::answer(&self.services.health, &call).await,
+            Family::Metrics => metrics::answer(&self.services, self.metrics_access(), &call).await,
+            Family::Udpt => self.udpt.answer(call).await,
+            Family::Porla => self.porla.answer(call).await,
+            Family::Tribler(generation) => self.tribler.answer(generation, call).await,
+            Family::Torrust(generation) => self.torrust.answer(generation, call).await,
+            Family::FrontPage if matches!(call.method().as_str(), "GET" | "HEAD") => {
+                udpt::front_page()
+            }
+            Family::FrontPage | Family::Nobody => tribler::unknown_path(&call),
         }
     }
 }

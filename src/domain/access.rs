@@ -103,6 +103,8 @@ impl FromStr for AccessKey {
 pub enum Admission {
     /// The torrent is for everybody.
     Open,
+    /// Whoever comes may stay, and what passes is counted.
+    Guest,
     /// It is for members, and this is one.
     Member,
     /// It is for members, and this is none.

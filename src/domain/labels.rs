@@ -7,7 +7,7 @@ pub struct Labels {
     pub category: Option<String>,
     /// Any number of words, in order, each once.
     pub tags: Vec<String>,
-    /// A JSON object of the user's own, its keys in order; empty = none.
+    /// A JSON object of the user's own; empty = none.
     pub metadata: String,
     /// Peers that may be connected at once, in place of the configured number; -1 = any number.
     pub max_connections: Option<i32>,

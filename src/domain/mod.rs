@@ -3,6 +3,7 @@
 //! Nothing here does I/O, reads the clock or knows an API's JSON.
 
 pub mod access;
+pub mod account;
 pub mod bitfield;
 pub mod client_name;
 pub mod error;

@@ -2,6 +2,23 @@
 
 use std::net::SocketAddr;
 
+use crate::domain::hash::TorrentId;
+
+/// A connection of a share that has ended, with what passed over it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EndedLink {
+    /// The share's torrent.
+    pub torrent: TorrentId,
+    /// Where the other side was.
+    pub address: SocketAddr,
+    /// The 20 bytes it called itself.
+    pub peer_id: [u8; 20],
+    /// Payload bytes sent to it.
+    pub sent: u64,
+    /// Payload bytes received from it.
+    pub received: u64,
+}
+
 /// One connected peer as the engine sees it now. Rates are payload bytes/s.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Peer {

@@ -3,6 +3,9 @@
 use crate::domain::error::Error;
 use crate::domain::error::Result;
 
+/// Between the items of a list that is kept; no item holds it.
+const SEPARATOR: char = '\u{1f}';
+
 /// What a key can hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
@@ -19,7 +22,8 @@ pub enum Value {
 }
 
 impl Value {
-    /// As it is kept: a text begins with a quotation mark, which sets it apart from the others.
+    /// As it is kept: a text begins with a quotation mark and a list with a bracket, which sets them
+    /// apart from the others.
     ///
     /// # Errors
     /// Invalid, for what no key that can be changed holds.
@@ -28,14 +32,25 @@ impl Value {
             Self::Bool(on) => Ok(on.to_string()),
             Self::Number(number) => Ok(number.to_string()),
             Self::Text(text) => Ok(format!("\"{text}")),
-            Self::Nothing | Self::List(_) => {
-                Err(Error::invalid("the value is a text, a whole number, or true or false"))
+            Self::List(items) => {
+                let is_odd = |item: &String| item.is_empty() || item.contains(char::is_control);
+                if items.iter().any(is_odd) {
+                    return Err(Error::invalid("an item is empty or has control characters"));
+                }
+                Ok(format!("[{}", items.join(&SEPARATOR.to_string())))
             }
+            Self::Nothing => Err(Error::invalid(
+                "the value is a text, a whole number, true or false, or a list of texts",
+            )),
         }
     }
 
     /// What was kept; `None` when it is nothing that [`Value::to_kept`] makes.
     pub fn from_kept(kept: &str) -> Option<Self> {
+        if let Some(items) = kept.strip_prefix('[') {
+            let items = items.split(SEPARATOR).filter(|item| !item.is_empty());
+            return Some(Self::List(items.map(str::to_owned).collect()));
+        }
         match kept.strip_prefix('"') {
             Some(text) => Some(Self::Text(text.to_owned())),
             None if kept == "true" => Some(Self::Bool(true)),
@@ -104,7 +119,14 @@ mod tests {
         for value in texts.into_iter().chain(others) {
             assert_eq!(Value::from_kept(&value.to_kept().unwrap()), Some(value));
         }
-        assert!(Value::List(Vec::new()).to_kept().is_err() && Value::Nothing.to_kept().is_err());
+        for items in [&[][..], &["a"], &["a,b", "[c", "\"d"]] {
+            let list = Value::List(items.iter().map(|item| (*item).to_owned()).collect());
+            assert_eq!(Value::from_kept(&list.to_kept().unwrap()), Some(list));
+        }
+        for item in ["", "a\u{1f}b"] {
+            assert!(Value::List(vec![item.to_owned()]).to_kept().is_err());
+        }
+        assert!(Value::Nothing.to_kept().is_err());
         assert_eq!(Value::from_kept("maybe"), None);
     }
 

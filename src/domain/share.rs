@@ -1,6 +1,7 @@
 //! What a household shares, and with whom: shares, friends, invites.
 
 use std::fmt;
+use std::path::Path;
 use std::str::FromStr;
 
 use crate::domain::access::AccessKey;
@@ -28,6 +29,16 @@ pub struct Share {
     pub skip: Option<Vec<String>>,
     /// Of names, sizes and times of the files when it was made.
     pub digest: [u8; 32],
+}
+
+impl Share {
+    /// Its files are in `save_path` now, wherever they were: a torrent may be moved.
+    pub fn follow(&mut self, save_path: &str) {
+        let path = Path::new(&self.path);
+        if let Some(name) = path.file_name().filter(|_| path.parent() != Some(save_path.as_ref())) {
+            self.path = Path::new(save_path).join(name).to_string_lossy().into_owned();
+        }
+    }
 }
 
 /// Which BitTorrent a torrent speaks.
@@ -204,6 +215,23 @@ mod tests {
         }
         for name in ["", " anna", "an/na", "an\nna", "an\x1bna", &"x".repeat(65)] {
             assert!(name.parse::<FriendName>().is_err(), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_share_is_where_its_torrent_is() {
+        let mut share = Share {
+            id: TorrentId([1; 20]),
+            path: "/a/film".into(),
+            made_at: 0,
+            is_private: true,
+            is_members_only: true,
+            skip: None,
+            digest: [0; 32],
+        };
+        for (save_path, path) in [("/a", "/a/film"), ("/b/c", "/b/c/film"), ("/a", "/a/film")] {
+            share.follow(save_path);
+            assert_eq!(share.path, path);
         }
     }
 

@@ -46,6 +46,7 @@ use crate::engine::settings::PreparedSession;
 use crate::engine::settings::count_or_any;
 use crate::engine::stats::Stats;
 use crate::engine::trouble::recount;
+use crate::engine::waker::Farewell;
 use crate::engine::waker::Gate;
 use crate::engine::waker::Judge;
 use crate::engine::waker::Waker;
@@ -117,7 +118,7 @@ impl Actor {
         listening: watch::Sender<Option<u16>>,
         saved: mpsc::Sender<Saved>,
         resume_interval: Duration,
-        judge: &Judge,
+        (judge, farewell): (&Judge, &Farewell),
     ) -> Result<Self> {
         let wake_pending = Arc::new(AtomicBool::new(false));
         let start = |config: &PreparedSession| {
@@ -127,8 +128,9 @@ impl Actor {
                 limits: prepared::LIMITS,
                 cove_disk: config.cove_disk,
                 utp_to_lan: config.utp_to_lan,
+                roots: config.roots.clone(),
             };
-            let gate = Box::new(Gate::new(Arc::clone(judge)));
+            let gate = Box::new(Gate::new(Arc::clone(judge), Arc::clone(farewell)));
             let session = bridge::new_session(&config.settings, &options, waker, gate);
             let slot = |session| Slot {
                 name: config.name.clone(),

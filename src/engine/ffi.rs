@@ -150,8 +150,19 @@ pub(crate) mod bridge {
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     enum Verdict {
         Open,
+        Guest,
         Member,
         Stranger,
+    }
+
+    /// A connection of a share that has ended; the address is in IPv6 form.
+    #[derive(Debug, Clone, Copy)]
+    struct EndedConnection {
+        ip: [u8; 16],
+        port: u16,
+        peer_id: [u8; 20],
+        sent: u64, // payload bytes
+        received: u64,
     }
 
     /// Rate and connection limits of one torrent: bytes/s (0 = none), counts (-1 = none, 0 = as
@@ -295,7 +306,8 @@ pub(crate) mod bridge {
         metadata: Vec<u8>,
     }
 
-    /// Everything that waited in the session: alerts in order, statuses and statistics without one.
+    /// Everything that waited in the session, in order; `statuses` and `stats` stand apart because
+    /// they are many and carry no order of their own.
     #[derive(Debug, Clone, Default)]
     struct Batch {
         alerts: Vec<Alert>,
@@ -309,6 +321,7 @@ pub(crate) mod bridge {
         limits: ParseLimits, // for metadata that peers send
         cove_disk: bool,     // our own disk back end instead of libtorrent's
         utp_to_lan: bool,    // false: a uTP connection to the local network is redone over TCP
+        roots: Vec<String>,  // our own disk back end makes files below these only; none = anywhere
     }
 
     /// A statistic of the session: its name, its index in `Batch::stats`, counter or gauge.
@@ -355,6 +368,9 @@ pub(crate) mod bridge {
         /// Called on libtorrent's network thread for each connection, with addresses in IPv6 form:
         /// never waits, never panics.
         fn judge(self: &Gate, torrent: &[u8; 20], remote: &[u8; 16], local: &[u8; 16]) -> Verdict;
+        /// Called on libtorrent's network thread when a guest or member has gone, if payload
+        /// passed: never waits, never panics.
+        fn ended(self: &Gate, torrent: &[u8; 20], ended: &EndedConnection);
 
         type Progress;
         /// Called after each hashed piece; false stops the work with an error "cancelled".
@@ -415,7 +431,8 @@ pub(crate) mod bridge {
         fn settings(self: &Session) -> Result<Vec<Setting>>;
         /// Takes `params`; `Added` or `AddFailed` with `token` follows.
         fn add(self: Pin<&mut Session>, params: UniquePtr<AddParams>, token: u64) -> Result<()>;
-        /// `Removed` follows; the files stay: libtorrent lacks the care to delete them (rule F3).
+        /// `Removed` follows; the files stay, since deleting them takes care that libtorrent does
+        /// not take (rule F3).
         fn remove(self: Pin<&mut Session>, token: u64) -> Result<()>;
         fn pause(self: Pin<&mut Session>, token: u64) -> Result<()>;
         fn resume(self: Pin<&mut Session>, token: u64) -> Result<()>;

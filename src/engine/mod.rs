@@ -27,6 +27,7 @@ mod tests;
 mod trouble;
 pub(crate) mod waker;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::sync::mpsc::TrySendError;
@@ -71,8 +72,10 @@ pub use crate::engine::prepared::Tuning;
 pub use crate::engine::sessions::SessionState;
 use crate::engine::settings::PreparedSession;
 use crate::engine::settings::SettingValue;
+pub use crate::engine::waker::Farewell;
 pub use crate::engine::waker::Judge;
 pub use crate::engine::waker::open_to_all;
+pub use crate::engine::waker::unheard;
 
 /// Commands that may wait for the engine thread; past it callers are told Busy.
 const QUEUE_COMMANDS_MAX: usize = 1024;
@@ -89,6 +92,8 @@ pub struct SessionConfig {
     pub settings: Vec<(String, SettingValue)>,
     /// Our own disk back end rather than libtorrent's.
     pub cove_disk: bool,
+    /// Our own disk back end makes files below these folders only (rule F1); none = anywhere.
+    pub roots: Vec<PathBuf>,
     /// Whether peers are exchanged with peers (BEP 11); libtorrent has no setting for it.
     pub pex: bool,
     /// How many peers of one torrent may be connected at once; 0 = any number.
@@ -105,6 +110,8 @@ pub struct EngineConfig {
     pub resume_interval: Duration,
     /// Who may connect.
     pub judge: Judge,
+    /// Told how much passed over each connection of a share.
+    pub farewell: Farewell,
 }
 
 /// Settings for a running session, checked.
@@ -145,8 +152,8 @@ impl Engine {
         let (started, outcome) = std::sync::mpsc::channel();
         let body = move || {
             let interval = config.resume_interval;
-            let judge = &config.judge;
-            match Actor::new(&sessions, queue, board, events, listening, saved, interval, judge) {
+            let door = (&config.judge, &config.farewell);
+            match Actor::new(&sessions, queue, board, events, listening, saved, interval, door) {
                 Ok(actor) => {
                     let _ = started.send(Ok(()));
                     actor.run(&inbox);

@@ -1,6 +1,7 @@
 //! libtorrent settings by name: the engine's own defaults, and the user's over them.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::domain::error::Error;
@@ -28,6 +29,7 @@ pub(crate) struct PreparedSession {
     pub(crate) name: Arc<str>,
     pub(crate) settings: Vec<Setting>,
     pub(crate) cove_disk: bool,
+    pub(crate) roots: Vec<String>,
     pub(crate) pex: bool,
     pub(crate) connections_per_torrent: u32,
     pub(crate) utp_to_lan: bool,
@@ -111,10 +113,16 @@ pub(crate) fn prepare_one(session: &SessionConfig, known: &[Setting]) -> Result<
         name: session.name.as_str().into(),
         settings: merged.into_values().collect(),
         cove_disk: session.cove_disk,
+        roots: session.roots.iter().map(|root| text_of(root)).collect::<Result<_>>()?,
         pex: session.pex,
         connections_per_torrent: session.connections_per_torrent,
         utp_to_lan: session.utp_to_lan,
     })
+}
+
+fn text_of(root: &Path) -> Result<String> {
+    let text = root.to_str().map(str::to_owned);
+    text.ok_or_else(|| Error::invalid(format!("the root `{}` is not UTF-8", root.display())))
 }
 
 impl Actor {
@@ -201,6 +209,7 @@ mod tests {
             name: "default".into(),
             settings,
             cove_disk: true,
+            roots: Vec::new(),
             pex: true,
             connections_per_torrent: 0,
             utp_to_lan: false,

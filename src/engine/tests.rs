@@ -35,6 +35,7 @@ use crate::engine::ffi::bridge;
 use crate::engine::settings::SettingValue;
 use crate::engine::waker::Progress;
 use crate::engine::waker::open_to_all;
+use crate::engine::waker::unheard;
 
 const LIMIT: Duration = Duration::from_secs(30);
 const PAYLOAD_BYTES: usize = 3_000_000;
@@ -54,6 +55,7 @@ fn settings(disk: bool) -> SessionConfig {
         name: "default".into(),
         settings,
         cove_disk: disk,
+        roots: Vec::new(),
         pex: true,
         connections_per_torrent: 33,
         utp_to_lan: false,
@@ -66,6 +68,7 @@ fn start() -> Lab {
         sessions: vec![settings(true)],
         resume_interval: Duration::from_secs(30),
         judge: open_to_all(),
+        farewell: unheard(),
     };
     let engine = Engine::start(config, records).unwrap();
     Lab { engine, saved, directory: tempfile::tempdir().unwrap() }

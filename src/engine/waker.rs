@@ -1,6 +1,7 @@
 //! What C++ may call: a waker for the engine thread and a progress meter for hashing.
 
 use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU32;
@@ -11,6 +12,8 @@ use std::sync::mpsc::TrySendError;
 
 use crate::domain::access::Admission;
 use crate::domain::hash::TorrentId;
+use crate::domain::peer::EndedLink;
+use crate::engine::ffi::bridge::EndedConnection;
 use crate::engine::ffi::bridge::Verdict;
 
 /// Tells the engine thread that alerts wait. Lives on libtorrent's network thread.
@@ -52,15 +55,37 @@ pub fn open_to_all() -> Judge {
     Arc::new(|_, _, _| Admission::Open)
 }
 
-/// What C++ asks about every connection.
+/// Told of every connection of a share that has ended.
+///
+/// Called on libtorrent's network thread: it may put it into a queue and nothing more.
+pub type Farewell = Arc<dyn Fn(EndedLink) + Send + Sync>;
+
+/// A farewell that nobody hears.
+pub fn unheard() -> Farewell {
+    Arc::new(|_| ())
+}
+
+/// What C++ asks about every connection, and tells of those that end.
 pub(crate) struct Gate {
     judge: Judge,
+    farewell: Farewell,
 }
 
 impl Gate {
     /// One that has `judge` decide.
-    pub(crate) fn new(judge: Judge) -> Self {
-        Self { judge }
+    pub(crate) fn new(judge: Judge, farewell: Farewell) -> Self {
+        Self { judge, farewell }
+    }
+
+    /// A guest or member has gone.
+    pub(crate) fn ended(&self, torrent: &[u8; 20], ended: &EndedConnection) {
+        (self.farewell)(EndedLink {
+            torrent: TorrentId(*torrent),
+            address: SocketAddr::new(IpAddr::from(ended.ip).to_canonical(), ended.port),
+            peer_id: ended.peer_id,
+            sent: ended.sent,
+            received: ended.received,
+        });
     }
 
     /// What becomes of a connection; addresses are in IPv6 form.
@@ -68,6 +93,7 @@ impl Gate {
         let address = |bytes: &[u8; 16]| IpAddr::from(*bytes).to_canonical();
         match (self.judge)(TorrentId(*torrent), address(remote), address(local)) {
             Admission::Open => Verdict::Open,
+            Admission::Guest => Verdict::Guest,
             Admission::Member => Verdict::Member,
             Admission::Stranger => Verdict::Stranger,
         }

@@ -28,10 +28,11 @@ use crate::http::reserve::Reserve;
 use crate::http::tls::Tls;
 use crate::http::tracker::Tracker;
 
-/// What a connection past the limits is told.
+/// What a connection past the limits is told. Its request is not read, so that which API it is for
+/// is not known: plain text.
 const TOO_MANY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n\
-    Content-Type: application/json\r\nRetry-After: 5\r\nContent-Length: 74\r\n\r\n\
-    {\"error\": {\"handled\": true, \"message\": \"too many connections; try later\"}}";
+    Content-Type: text/plain\r\nRetry-After: 5\r\nContent-Length: 32\r\n\r\n\
+    too many connections; try later\n";
 
 /// What every connection of one role shares.
 pub(crate) struct Shared {
@@ -61,7 +62,14 @@ pub(crate) async fn run(server: Server, handlers: Handlers, stop: watch::Receive
     let Server { listeners, config } = server;
     let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let guard = Guard::new(bound, &config.allowed_hosts, &config.allowed_origins, &machine);
-    let api = Api { handler: handlers.api, guard, request_time: config.api_limits.request_time };
+    let api = Api {
+        handler: handlers.api,
+        refuse: handlers.refuse,
+        guard,
+        request_time: config.api_limits.request_time,
+        base_path: normal(&config.base_path),
+        bodies: config.body_limits,
+    };
     let api = Shared::new(Service::Api(Arc::new(api)), config.api_limits, stop.clone());
     let tracker = Service::Tracker(Arc::new(Tracker {
         handler: handlers.tracker,
@@ -74,6 +82,14 @@ pub(crate) async fn run(server: Server, handlers: Handlers, stop: watch::Receive
     };
     join_all(listeners.into_iter().map(|one| accept(shared(one.role), one))).await;
     tokio::join!(end(&api), end(&tracker));
+}
+
+/// A base path with a slash before it and none behind.
+fn normal(base_path: &str) -> String {
+    match base_path.trim_matches('/') {
+        "" => String::new(),
+        words => format!("/{words}"),
+    }
 }
 
 async fn accept(shared: Arc<Shared>, listener: Opened) {

@@ -13,19 +13,29 @@ use warp::path::FullPath;
 
 use crate::http::Handler;
 use crate::http::body;
+use crate::http::body::BodyLimits;
+use crate::http::body::Unread;
 use crate::http::call::Call;
 use crate::http::connection::Ends;
 use crate::http::guard::Guard;
 use crate::http::reply::Reply;
+use crate::http::unanswered::Refuse;
+use crate::http::unanswered::Unanswered;
 
 /// How much sooner than its answer a request's body is given up.
 const LATE_BODY_TIME: Duration = Duration::from_secs(1);
+/// Seconds after which what took too long may be tried again.
+const RETRY_LATE_S: u32 = 5;
 
 /// What answers on the API's listeners.
 pub(crate) struct Api {
     pub(crate) handler: Handler,
+    pub(crate) refuse: Refuse,
     pub(crate) guard: Guard,
     pub(crate) request_time: Duration,
+    /// What may stand before every path, as behind a proxy: `/` and a name, or nothing.
+    pub(crate) base_path: String,
+    pub(crate) bodies: BodyLimits,
 }
 
 /// The one filter: any request becomes a call.
@@ -59,41 +69,66 @@ struct Parts {
 }
 
 async fn answer(api: &Api, request: Parts) -> Reply {
-    if let Err(refused) = api.guard.check(&request.headers) {
-        return plain_refusal(403, &refused.0);
-    }
     let Parts { method, path, query, headers, ends, incoming } = request;
     let is_head = method == Method::HEAD;
-    let body_due = Instant::now() + api.request_time;
-    let call = Call::new(method, path.as_str(), &query, headers, ends, incoming, body_due);
-    let Some(call) = call else {
-        return plain_refusal(400, "the path is not UTF-8");
+    let due = Instant::now() + api.request_time;
+    let path = below(&api.base_path, path.as_str());
+    let outcome = match api.guard.check(&headers) {
+        Err(refused) => Err(Unanswered::new(403, refused.0)),
+        Ok(()) => {
+            let body = Unread { incoming, due, limits: api.bodies };
+            match Call::new(method, path, &query, headers, ends, body) {
+                Some(call) => limited(api, call).await,
+                None => Err(Unanswered::new(400, "the path is not UTF-8")),
+            }
+        }
     };
-    let reply = limited(api, call).await;
+    let reply = outcome.unwrap_or_else(|why| (api.refuse)(path, &why));
     if is_head { reply.without_body() } else { reply }
+}
+
+/// The path without the base path before it. Whoever comes past the proxy writes none.
+fn below<'a>(base_path: &str, path: &'a str) -> &'a str {
+    match path.strip_prefix(base_path) {
+        Some("") => "/",
+        Some(rest) if rest.starts_with('/') => rest,
+        _ => path,
+    }
 }
 
 /// The handler's answer, within its time. A change runs to its end even when its caller goes away
 /// or time is up, so that nothing is left half-done.
-async fn limited(api: &Api, call: Call) -> Reply {
+async fn limited(api: &Api, call: Call) -> Result<Reply, Unanswered> {
     let is_change = !matches!(*call.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     let work = (api.handler)(call);
     // A body that is late is answered by the dialect, which needs a moment for it.
     let limit = api.request_time + LATE_BODY_TIME;
     let late =
-        || plain_refusal(503, "the answer takes too long; try again").header("retry-after", "5");
+        |_| Unanswered::new(503, "the answer takes too long; try again").retry_after(RETRY_LATE_S);
     if !is_change {
-        return tokio::time::timeout(limit, work).await.unwrap_or_else(|_| late());
+        return tokio::time::timeout(limit, work).await.map_err(late);
     }
-    match tokio::time::timeout(limit, tokio::spawn(work)).await {
-        Ok(Ok(reply)) => reply,
-        Ok(Err(_)) => plain_refusal(500, "internal error"),
-        Err(_) => late(),
-    }
+    let done = tokio::time::timeout(limit, tokio::spawn(work)).await.map_err(late)?;
+    done.map_err(|_| Unanswered::new(500, "internal error"))
 }
 
-/// A refusal before any dialect could word it.
-fn plain_refusal(status: u16, message: &str) -> Reply {
-    let text = format!("{{\"error\": {{\"handled\": true, \"message\": \"{message}\"}}}}");
-    Reply::new(status).json_bytes(text.into_bytes())
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_base_path_ends_at_a_slash() {
+        for (base, path, rest) in [
+            ("", "/v1/stats", "/v1/stats"),
+            ("", "/", "/"),
+            ("/a", "/a/v1", "/v1"),
+            ("/a", "/a/", "/"),
+            ("/a", "/a", "/"),
+            ("/a", "/ab", "/ab"),
+            ("/a", "/v1", "/v1"),
+            ("/a/b", "/a/b/c", "/c"),
+        ] {
+            assert_eq!(below(base, path), rest, "{base} {path}");
+        }
+    }
 }

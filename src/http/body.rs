@@ -7,6 +7,37 @@ use bytes::Bytes;
 use bytes::BytesMut;
 use futures_util::Stream;
 use futures_util::StreamExt;
+use tokio::time::Instant;
+
+/// How large bodies may be, in bytes (rules F4, W9).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BodyLimits {
+    /// JSON.
+    pub json: usize,
+    /// A torrent file.
+    pub torrent: usize,
+}
+
+impl BodyLimits {
+    /// JSON that holds a torrent file in base64.
+    pub fn json_with_torrent(self) -> usize {
+        (self.torrent.div_ceil(3) * 4).saturating_add(self.json)
+    }
+}
+
+impl Default for BodyLimits {
+    fn default() -> Self {
+        Self { json: 1 << 20, torrent: 10 << 20 }
+    }
+}
+
+/// A body that nobody has read yet.
+pub(crate) struct Unread {
+    pub(crate) incoming: Incoming,
+    /// When it is given up.
+    pub(crate) due: Instant,
+    pub(crate) limits: BodyLimits,
+}
 
 /// How deep JSON may nest; checked before any parser sees it.
 const JSON_DEPTH_MAX: usize = 64;

@@ -13,7 +13,9 @@ use warp::http::Method;
 
 use crate::http::body;
 use crate::http::body::BodyError;
+use crate::http::body::BodyLimits;
 use crate::http::body::Incoming;
+use crate::http::body::Unread;
 use crate::http::connection::Ends;
 
 /// One request.
@@ -28,6 +30,7 @@ pub struct Call {
     /// Behind a lock that is never waited for: it makes a call shareable while it is awaited.
     body: Mutex<Option<Incoming>>,
     body_due: Instant,
+    body_limits: BodyLimits,
 }
 
 impl Call {
@@ -38,8 +41,7 @@ impl Call {
         query: &str,
         headers: HeaderMap,
         ends: Ends,
-        body: Incoming,
-        body_due: Instant,
+        body: Unread,
     ) -> Option<Self> {
         let decode = |part: &str| percent_decode_str(part).decode_utf8().ok().map(Into::into);
         let parts = path.strip_prefix('/').unwrap_or(path);
@@ -56,8 +58,9 @@ impl Call {
             query: url::form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
             headers,
             ends,
-            body: Mutex::new(Some(body)),
-            body_due,
+            body: Mutex::new(Some(body.incoming)),
+            body_due: body.due,
+            body_limits: body.limits,
         })
     }
 
@@ -119,6 +122,11 @@ impl Call {
     /// The address it was received on.
     pub fn local(&self) -> SocketAddr {
         self.ends.local
+    }
+
+    /// How large bodies may be, as configured.
+    pub fn body_limits(&self) -> BodyLimits {
+        self.body_limits
     }
 
     /// The whole body, read now; empty the second time.

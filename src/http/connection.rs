@@ -5,6 +5,7 @@ use std::future::ready;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::TryFutureExt;
@@ -12,6 +13,8 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use socket2::SockRef;
+use socket2::TcpKeepalive;
 use tokio::io::AsyncRead;
 use tokio::io::AsyncWrite;
 use tokio::net::TcpStream;
@@ -33,6 +36,9 @@ use crate::http::tracker;
 use crate::http::watched::Watched;
 use crate::http::watched::WatchedBody;
 
+/// How long a connection of the API is quiet before the system asks whether its other end is there.
+const PROBE_AFTER: Duration = Duration::from_secs(60);
+
 /// Who is at each end of a connection; IPv4 is never in IPv6 form.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ends {
@@ -50,6 +56,11 @@ pub(crate) async fn serve(
 ) {
     // Answers go out in one piece, so waiting for more to send would only delay them.
     let _ = socket.set_nodelay(true);
+    if matches!(shared.service, Service::Api(_)) {
+        // A stream of events may be silent for hours: who vanished without a word is noticed by this.
+        let _ =
+            SockRef::from(&socket).set_tcp_keepalive(&TcpKeepalive::new().with_time(PROBE_AFTER));
+    }
     serve_until_end(socket, tls, ends, &shared, place.link()).await;
     shared.reserve.refill();
 }

@@ -112,6 +112,8 @@ mod tests {
     use warp::http::Method;
 
     use super::*;
+    use crate::http::body::BodyLimits;
+    use crate::http::body::Unread;
     use crate::http::connection::Ends;
 
     fn call(method: Method, query: &str, headers: &[(&str, &str)]) -> Call {
@@ -123,7 +125,9 @@ mod tests {
         let here = SocketAddr::from(([127, 0, 0, 1], 1));
         let body = Box::pin(futures_util::stream::empty());
         let ends = Ends { peer: here, local: here };
-        Call::new(method, "/x", query, map, ends, body, tokio::time::Instant::now()).unwrap()
+        let (due, limits) = (tokio::time::Instant::now(), BodyLimits::default());
+        let body = Unread { incoming: body, due, limits };
+        Call::new(method, "/x", query, map, ends, body).unwrap()
     }
 
     #[track_caller]

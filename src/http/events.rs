@@ -63,6 +63,8 @@ pub struct Feed {
     pub revoked: Pin<Box<dyn Future<Output = ()> + Send>>,
     /// The last event for each end; may be empty.
     pub farewell: fn(End) -> Bytes,
+    /// Whether a quiet stream gets comments; readers of some APIs know none.
+    pub has_comments: bool,
 }
 
 impl EventStreams {
@@ -134,6 +136,9 @@ impl Stream for Live {
                 return Poll::Ready(None);
             }
             Poll::Pending => {}
+        }
+        if !self.feed.has_comments {
+            return Poll::Pending;
         }
         self.heartbeat.poll_tick(context).map(|_| Some(Ok(Bytes::from_static(HEARTBEAT))))
     }

@@ -24,6 +24,7 @@ mod reserve;
 mod tests;
 mod tls;
 mod tracker;
+pub mod unanswered;
 mod watched;
 
 use std::net::SocketAddr;
@@ -34,6 +35,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 pub use crate::http::body::BodyError;
+pub use crate::http::body::BodyLimits;
 pub use crate::http::call::Call;
 pub use crate::http::events::Behind;
 pub use crate::http::events::End;
@@ -49,6 +51,8 @@ pub use crate::http::reply::Reply;
 pub use crate::http::tls::Tls;
 pub use crate::http::tls::TlsFiles;
 pub use crate::http::tracker::TrackerCall;
+pub use crate::http::unanswered::Refuse;
+pub use crate::http::unanswered::Unanswered;
 
 use crate::domain::network::Network;
 use crate::http::listener::Opened;
@@ -66,6 +70,8 @@ pub struct Handlers {
     pub api: Handler,
     /// For [`Role::Tracker`].
     pub tracker: TrackerHandler,
+    /// Words what [`Role::Api`] refuses before its handler, or instead of it.
+    pub refuse: Refuse,
 }
 
 /// Where to listen, whom to believe, and what a caller may use up.
@@ -77,6 +83,11 @@ pub struct HttpConfig {
     pub allowed_hosts: Vec<String>,
     /// Origins whose pages may call the API (rule W6).
     pub allowed_origins: Vec<String>,
+    /// What may stand before every path of the API, as behind a proxy; slashes at its ends do not
+    /// matter, and an empty one is none.
+    pub base_path: String,
+    /// How large the bodies of requests to the API may be.
+    pub body_limits: BodyLimits,
     /// Proxies whose word about the tracker's callers is believed (rule W12).
     pub tracker_proxies: Vec<Network>,
     /// What callers of the API may use up (rule W9).

@@ -17,6 +17,7 @@ use tokio::time::timeout;
 
 use crate::domain::network::Network;
 use crate::http::BodyError;
+use crate::http::BodyLimits;
 use crate::http::Call;
 use crate::http::Handlers;
 use crate::http::HttpConfig;
@@ -28,6 +29,7 @@ use crate::http::Server;
 use crate::http::Tls;
 use crate::http::TlsFiles;
 use crate::http::TrackerCall;
+use crate::http::Unanswered;
 
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -38,7 +40,7 @@ struct Lab {
     task: JoinHandle<()>,
 }
 
-/// Echoes what it understood; `/body` reads, `/never` never ends, `/slow` answers late.
+/// Echoes what it understood; `/body` reads, `/never` never ends, `/hang` never answers.
 async fn echo(mut call: Call) -> Reply {
     let first = call.segments().first().cloned().unwrap_or_default();
     match first.as_str() {
@@ -53,6 +55,7 @@ async fn echo(mut call: Call) -> Reply {
             Reply::new(200).stream(1 << 40, endless)
         }
         "hang" => std::future::pending().await,
+        "panic" => panic!("as the test wishes"),
         _ => {
             let told = format!(
                 "{} {:?} slash={} a={:?}",
@@ -78,6 +81,8 @@ fn config(api_limits: HttpLimits, tracker_limits: HttpLimits) -> HttpConfig {
         listeners: vec![listener(Role::Api), listener(Role::Tracker)],
         allowed_hosts: Vec::new(),
         allowed_origins: Vec::new(),
+        base_path: String::new(),
+        body_limits: BodyLimits::default(),
         tracker_proxies: Vec::new(),
         api_limits,
         tracker_limits,
@@ -89,9 +94,18 @@ fn start_all(config: HttpConfig) -> Lab {
     let address = server.addresses(Role::Api)[0];
     let tracker = server.addresses(Role::Tracker)[0];
     let (stop, stopping) = watch::channel(false);
-    let handlers =
-        Handlers { api: Arc::new(|call| Box::pin(echo(call))), tracker: Arc::new(echo_raw) };
+    let handlers = Handlers {
+        api: Arc::new(|call| Box::pin(echo(call))),
+        tracker: Arc::new(echo_raw),
+        refuse: Arc::new(refuse),
+    };
     Lab { address, tracker, stop, task: tokio::spawn(server.run(handlers, stopping)) }
+}
+
+/// Tells what is refused, and where.
+fn refuse(path: &str, why: &Unanswered) -> Reply {
+    let told = format!("{path}: {}", why.message);
+    why.complete(Reply::new(why.status).bytes(told.into_bytes()))
 }
 
 fn echo_raw(call: &TrackerCall<'_>) -> Reply {
@@ -152,7 +166,29 @@ async fn foreign_names_are_refused() {
         let reply = lab.send(request.as_bytes()).await;
         assert!(reply.starts_with("HTTP/1.1 403"), "{head}: {reply}");
         assert!(!reply.contains("GET ["), "{head}: {reply}");
+        assert!(reply.contains("/: "), "worded by what was handed in: {reply}");
     }
+}
+
+/// What no handler answers is worded by what was handed in, with the path that was asked for.
+#[tokio::test]
+async fn a_refusal_before_the_handler_has_the_words_that_were_handed_in() {
+    let limits = HttpLimits { request_time: Duration::from_millis(100), ..HttpLimits::default() };
+    let lab = start(limits);
+    let unread = lab.get("/a/%ff").await;
+    assert!(unread.starts_with("HTTP/1.1 400"), "{unread}");
+    assert!(unread.ends_with("/a/%ff: the path is not UTF-8"), "{unread}");
+    for method in ["GET", "POST"] {
+        let request =
+            format!("{method} /hang HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        let late = lab.send(request.as_bytes()).await;
+        assert!(late.starts_with("HTTP/1.1 503") && late.contains("retry-after: 5"), "{late}");
+        assert!(late.ends_with("/hang: the answer takes too long; try again"), "{late}");
+    }
+    let request = b"POST /panic HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    let broken = lab.send(request).await;
+    assert!(broken.starts_with("HTTP/1.1 500"), "{broken}");
+    assert!(broken.ends_with("/panic: internal error"), "{broken}");
 }
 
 /// A tracker is reached under any name, from any page; what came is handed on as it was.
@@ -316,7 +352,7 @@ async fn connections_past_the_limit_are_told_so() {
         held.push(socket);
     }
     let refused = lab.get("/").await;
-    assert!(refused.starts_with("HTTP/1.1 503") && refused.ends_with("}}"), "{refused}");
+    assert!(refused.starts_with("HTTP/1.1 503") && refused.ends_with("try later\n"), "{refused}");
     drop(held);
     let served = async {
         while !lab.get("/").await.starts_with("HTTP/1.1 200") {

@@ -59,7 +59,7 @@ pub struct AddWish {
     pub is_stopped: bool,
     /// Whether the queue decides when it runs.
     pub auto_managed: bool,
-    /// Kept and shown.
+    /// Directory for its files once it is complete; `None` or empty = they stay.
     pub completed_dir: Option<String>,
     /// What is written on it.
     pub labels: Labels,
@@ -117,13 +117,14 @@ impl Torrents {
         Ok(Added { id, is_new: true })
     }
 
-    /// Adds a torrent that is not there yet, as [`Torrents::add`] does.
+    /// Adds a torrent that is not there yet, as [`Torrents::add`] does. Whoever adds or removes the
+    /// same one at the moment is waited for.
     ///
     /// # Errors
     /// Conflict, when it is there; else as [`Torrents::add`].
     pub async fn add_new(&self, parsed: Parsed, wish: AddWish) -> Result<TorrentId> {
         let id = parsed.hashes().id();
-        let _change = self.begin_change(id)?;
+        let _change = self.wait_to_change(id).await?;
         if self.existing(&parsed.hashes()).is_some() {
             return Err(Error::conflict(format!("torrent {id} is there already")));
         }
@@ -137,6 +138,8 @@ impl Torrents {
         wish.labels = labels::checked(wish.labels)?;
         wish.labels.max_connections = wish.tuning.max_connections;
         check_sources(&prepared, &wish.tuning)?;
+        let completed_dir = wish.completed_dir.take().unwrap_or_default();
+        wish.completed_dir = Some(self.resolve_aside(&completed_dir).await?);
         let prepared = self.decide_aside(prepared, wish.clone()).await?;
         self.insert(prepared, wish).await?;
         Ok(id)

@@ -11,6 +11,8 @@ use std::io::Write;
 use std::path::Path;
 use std::path::PathBuf;
 
+use rustix::fs::Access;
+
 use crate::domain::error::Error;
 use crate::domain::error::ErrorKind;
 use crate::domain::error::Result;
@@ -96,6 +98,17 @@ impl Browse {
         .await
     }
 
+    /// Whether a directory could take something of this name that is not there yet; the directory
+    /// may be one that would be made. Writes nothing.
+    ///
+    /// # Errors
+    /// Invalid and Forbidden as [`Roots::resolve`].
+    pub async fn could_take(&self, directory: &str, name: &str) -> Result<bool> {
+        let roots = self.roots.clone();
+        let (directory, name) = (directory.to_owned(), name.to_owned());
+        aside(move || could_take(&roots, &directory, &name)).await
+    }
+
     /// Writes a file in a directory that is there; an older one of the name gives way at once and
     /// whole.
     ///
@@ -106,6 +119,23 @@ impl Browse {
         let (directory, name) = (directory.to_owned(), name.to_owned());
         aside(move || write_file(&roots, &directory, &name, &content)).await
     }
+}
+
+/// Whether nothing of the name is there, and the directory, or the nearest one above it, can be
+/// written.
+fn could_take(roots: &Roots, directory: &str, name: &str) -> Result<bool> {
+    let mut real = roots.resolve(directory)?;
+    if real.join(name).symlink_metadata().is_ok() {
+        return Ok(false);
+    }
+    while real.symlink_metadata().is_err() {
+        match above(roots, &real) {
+            Some(parent) => real = parent,
+            None => return Ok(false),
+        }
+    }
+    let can_write = || rustix::fs::access(&real, Access::WRITE_OK | Access::EXEC_OK).is_ok();
+    Ok(real.is_dir() && can_write())
 }
 
 /// Writes aside, then renames: a reader sees the old file or the new one.

@@ -7,9 +7,12 @@
 //! comes back goes on where it left off, as long as that is still there. While nobody listens
 //! nothing is done.
 
+mod differences;
+
 use std::collections::BTreeMap;
 use std::collections::VecDeque;
 use std::fmt;
+use std::ops::Deref;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -29,12 +32,13 @@ use crate::domain::hash::TorrentId;
 use crate::domain::swarm::SwarmSummary;
 use crate::domain::swarm::SwarmTotals;
 use crate::domain::torrent::Torrent;
-use crate::service::event_changes::swarms_changed;
-use crate::service::event_changes::torrents_changed;
-use crate::service::event_changes::values_changed;
+use crate::service::events::differences::swarms_changed;
+use crate::service::events::differences::torrents_changed;
+use crate::service::events::differences::values_changed;
+use crate::service::labels::LabelSet;
 use crate::service::share_jobs::JobView;
 use crate::service::share_jobs::ShareJobs;
-use crate::service::shares::ShareView;
+use crate::service::share_watch::ShareState;
 use crate::service::shares::Shares;
 use crate::service::swarms::Swarms;
 use crate::service::torrents::Torrents;
@@ -80,7 +84,7 @@ struct State {
     number: u64,
     /// False while nobody listens: the rest is empty then.
     is_kept: bool,
-    torrents: BTreeMap<TorrentId, Arc<Torrent>>,
+    torrents: BTreeMap<TorrentId, Labelled>,
     swarms: BTreeMap<TorrentId, SwarmSummary>,
     shares: BTreeMap<TorrentId, ShareState>,
     jobs: BTreeMap<u64, JobView>,
@@ -111,13 +115,22 @@ pub struct Overview {
     pub only_own_swarms: bool,
 }
 
-/// A share, as it is told.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ShareState {
-    /// What it is called.
-    pub name: Arc<str>,
-    /// What is not as its torrent says, in words; `None` when all is.
-    pub change: Option<String>,
+/// A torrent and what is written on it, at one moment.
+#[derive(Clone, Debug)]
+pub struct Labelled {
+    /// The torrent.
+    pub torrent: Arc<Torrent>,
+    /// Its labels.
+    pub labels: Arc<LabelSet>,
+}
+
+/// Most who look want the torrent only.
+impl Deref for Labelled {
+    type Target = Torrent;
+
+    fn deref(&self) -> &Torrent {
+        &self.torrent
+    }
 }
 
 /// A value that came, changed or went.
@@ -134,7 +147,7 @@ pub struct Change {
     /// Its place.
     pub id: EventId,
     /// Our torrents, in the order of their ids.
-    pub torrents: Vec<(TorrentId, Changed<Arc<Torrent>>)>,
+    pub torrents: Vec<(TorrentId, Changed<Labelled>)>,
     /// Swarms, in the order of their info-hashes.
     pub swarms: Vec<(TorrentId, Changed<SwarmSummary>)>,
     /// Shares, in the order of their ids.
@@ -151,7 +164,7 @@ pub struct Snapshot {
     /// The place of the last change in it.
     pub id: EventId,
     /// Our torrents, in the order of their ids.
-    pub torrents: Vec<Arc<Torrent>>,
+    pub torrents: Vec<Labelled>,
     /// Swarms, in the order of their info-hashes.
     pub swarms: Vec<SwarmSummary>,
     /// Shares, in the order of their ids.
@@ -175,7 +188,7 @@ pub struct Reader {
 
 /// Which changes are looked for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Look {
+enum Look {
     AtAll,
     /// At torrents that came, went, or do something else now.
     AtStates,
@@ -250,13 +263,16 @@ impl Events {
     }
 
     fn look(&self, state: &mut State, look: Look) {
-        let torrents = torrents_changed(&self.inner.torrents.list(), &mut state.torrents, look);
+        let labels = self.inner.torrents.labels();
+        let present = self.inner.torrents.list().into_iter();
+        let present = present.map(|torrent| Labelled { labels: labels.get(torrent.id), torrent });
+        let torrents = torrents_changed(present.collect(), &mut state.torrents, look);
         let before = state.overview;
         let (mut swarms, mut shares, mut jobs) = (Vec::new(), Vec::new(), Vec::new());
         if look == Look::AtAll {
             let (present, only_own_swarms) = self.swarms();
             swarms = swarms_changed(present, &mut state.swarms);
-            shares = values_changed(self.shares(), &mut state.shares);
+            shares = values_changed(self.inner.shares.states(), &mut state.shares);
             let present = self.inner.jobs.list().into_iter().map(|job| (job.number, job));
             jobs = values_changed(present.collect(), &mut state.jobs);
             state.overview = self.overview(&state.torrents, only_own_swarms);
@@ -275,14 +291,6 @@ impl Events {
         state.keep(Change { id, torrents, swarms, shares, jobs, overview, words });
     }
 
-    fn shares(&self) -> BTreeMap<TorrentId, ShareState> {
-        let state = |view: ShareView| {
-            let change = self.inner.shares.condition(view.share.id).sentence();
-            (view.share.id, ShareState { name: Arc::clone(&view.torrent.name), change })
-        };
-        self.inner.shares.list().into_iter().map(state).collect()
-    }
-
     fn swarms(&self) -> (Vec<SwarmSummary>, bool) {
         if self.inner.swarms.totals().swarms <= SWARMS_MAX {
             return (self.inner.swarms.list(), false);
@@ -299,7 +307,7 @@ impl Events {
 
     fn overview(
         &self,
-        torrents: &BTreeMap<TorrentId, Arc<Torrent>>,
+        torrents: &BTreeMap<TorrentId, Labelled>,
         only_own_swarms: bool,
     ) -> Overview {
         let sum = |rate: fn(&Torrent) -> u32| torrents.values().map(|t| u64::from(rate(t))).sum();
@@ -374,6 +382,24 @@ impl Reader {
         let change = found.cloned().ok_or(TooSlow)?;
         self.next += 1;
         Ok(change)
+    }
+
+    /// What `api` makes of the next change that is something to it: what changed may be nothing
+    /// that it shows.
+    ///
+    /// # Errors
+    /// [`TooSlow`], when that change is gone already.
+    pub async fn next_words(
+        &mut self,
+        api: &'static str,
+        make: fn(&Change) -> Vec<u8>,
+    ) -> Result<Bytes, TooSlow> {
+        loop {
+            let words = self.next().await?.words(api, make);
+            if !words.is_empty() {
+                return Ok(words);
+            }
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use dashmap::DashMap;
+use tokio::sync::Mutex;
 
 use crate::domain::error::Error;
 use crate::domain::error::Result;
@@ -18,10 +19,25 @@ const TAGS_MAX: usize = 100;
 /// Bytes of a torrent's own data.
 const METADATA_BYTES_MAX: usize = 64 << 10;
 
+/// What is to change in the labels of a torrent; `None` stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LabelWish {
+    /// `Some(None)` takes it.
+    pub category: Option<Option<String>>,
+    /// These, and no others.
+    pub tags: Option<Vec<String>>,
+    /// A JSON object as text; an empty text takes it.
+    pub metadata: Option<String>,
+    /// Peers that may be connected at once; -1 = any number.
+    pub max_connections: Option<i32>,
+}
+
 /// The labels of every torrent; a cheap handle.
 #[derive(Clone)]
 pub struct Labels {
     store: Store,
+    /// Held while labels are read, changed and kept: one change at a time.
+    changing: Arc<Mutex<()>>,
     rows: Arc<DashMap<TorrentId, Arc<LabelSet>>>,
     none: Arc<LabelSet>,
 }
@@ -29,7 +45,7 @@ pub struct Labels {
 impl Labels {
     /// Over a store; `Labels::load` reads what it holds.
     pub fn new(store: Store) -> Self {
-        Self { store, rows: Arc::default(), none: Arc::default() }
+        Self { store, changing: Arc::default(), rows: Arc::default(), none: Arc::default() }
     }
 
     /// Reads all labels. What was set meanwhile stays.
@@ -48,12 +64,19 @@ impl Labels {
         self.rows.get(&id).map_or_else(|| Arc::clone(&self.none), |labels| Arc::clone(&labels))
     }
 
-    /// Puts other labels on a torrent.
+    /// Changes the labels of a torrent. What nobody named stays, also when others change that.
     ///
     /// # Errors
     /// `NotFound`; Invalid, when they are too long; `StorageFull`.
-    pub async fn set(&self, id: TorrentId, labels: LabelSet) -> Result<()> {
-        let labels = checked(labels)?;
+    pub async fn change(&self, id: TorrentId, wish: LabelWish) -> Result<()> {
+        let _one_at_a_time = self.changing.lock().await;
+        let present = (*self.get(id)).clone();
+        let labels = checked(LabelSet {
+            category: wish.category.unwrap_or(present.category),
+            tags: wish.tags.unwrap_or(present.tags),
+            metadata: wish.metadata.unwrap_or(present.metadata),
+            max_connections: wish.max_connections.or(present.max_connections),
+        })?;
         self.store.set_labels(id, labels.clone()).await?;
         self.note(id, labels);
         Ok(())

@@ -111,7 +111,7 @@ impl Loader {
     }
 
     fn ready(&self, mut prepared: Prepared, stored: &LoadedTorrent) -> Result<Prepared> {
-        if self.shares.look_before_loading(stored.id) {
+        if self.shares.look_before_loading(stored.id, &stored.save_path) {
             // Not a moment may be served of what does not fit its hashes.
             prepared.set_running(true, false)?;
         } else if stored.options.is_stopped {

@@ -56,7 +56,8 @@ impl Members {
                     false => Admission::Stranger,
                 }
             }
-            _ => Admission::Open,
+            Some(_) => Admission::Guest,
+            None => Admission::Open,
         }
     }
 

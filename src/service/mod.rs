@@ -3,14 +3,15 @@
 //! Nothing here knows HTTP or an API's JSON.
 
 pub mod access;
+pub mod accounts;
 pub mod adding;
 pub mod attempts;
 pub mod auth;
 pub mod authoring;
 pub mod browse;
 pub mod bulk;
+pub mod completing;
 pub mod doctor;
-mod event_changes;
 pub mod events;
 pub mod fetch;
 pub(crate) mod fetch_guard;
@@ -25,6 +26,7 @@ pub mod inspect;
 pub mod keeper;
 pub mod kv;
 pub mod labels;
+pub(crate) mod ledger;
 pub mod lifecycle;
 pub mod loading;
 pub mod members;
@@ -58,6 +60,7 @@ pub mod users;
 pub mod watching;
 
 use crate::service::access::Access;
+use crate::service::accounts::Accounts;
 use crate::service::auth::Auth;
 use crate::service::authoring::Authoring;
 use crate::service::browse::Browse;
@@ -124,6 +127,8 @@ pub struct Services {
     pub share_jobs: ShareJobs,
     /// Keys with names, and their invites.
     pub friends: Friends,
+    /// What friends claim, and what was seen of it.
+    pub accounts: Accounts,
     /// The tokens that let in.
     pub tokens: Tokens,
     /// Those who log in with a password.

@@ -1,55 +1,46 @@
 //! Presets: what new torrents get when nobody says otherwise, by name. They come from the
-//! configuration and do not change while the program runs.
+//! configuration, and change with it while the program runs.
+
+mod config;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::PoisonError;
+use std::sync::RwLock;
+
+pub use crate::service::presets::config::Preset;
 
 /// The name of the preset that every new torrent gets first.
 pub const DEFAULT: &str = "default";
 
-/// What a preset says; `None` says nothing.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Preset {
-    /// A category.
-    pub category: Option<String>,
-    /// Bytes/s received.
-    pub download_limit: Option<u32>,
-    /// Peers connected at once.
-    pub max_connections: Option<u32>,
-    /// Peers sent to at once.
-    pub max_uploads: Option<u32>,
-    /// Directory for the files; judged like one that a caller names (rule F1).
-    pub save_path: Option<String>,
-    /// The session it lives in.
-    pub session: Option<String>,
-    /// Tags.
-    pub tags: Vec<String>,
-    /// Bytes/s sent.
-    pub upload_limit: Option<u32>,
-}
-
 /// The presets by name; a cheap handle.
 #[derive(Clone, Debug, Default)]
 pub struct Presets {
-    by_name: Arc<BTreeMap<String, Preset>>,
+    by_name: Arc<RwLock<Arc<BTreeMap<String, Preset>>>>,
 }
 
 impl Presets {
     /// These presets.
     pub fn new(by_name: BTreeMap<String, Preset>) -> Self {
-        Self { by_name: Arc::new(by_name) }
+        Self { by_name: Arc::new(RwLock::new(Arc::new(by_name))) }
     }
 
     /// All presets by name.
-    pub fn all(&self) -> &BTreeMap<String, Preset> {
-        &self.by_name
+    pub fn all(&self) -> Arc<BTreeMap<String, Preset>> {
+        Arc::clone(&self.by_name.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Other presets than before.
+    pub(super) fn replace(&self, by_name: BTreeMap<String, Preset>) {
+        *self.by_name.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(by_name);
     }
 
     /// The default preset with what the named one says over it; an unknown name says nothing.
     pub fn of(&self, name: Option<&str>) -> Preset {
-        let default = self.by_name.get(DEFAULT).cloned().unwrap_or_default();
+        let all = self.all();
+        let default = all.get(DEFAULT).cloned().unwrap_or_default();
         let Some(name) = name else { return default };
-        match self.by_name.get(name) {
+        match all.get(name) {
             Some(named) => default.under(named),
             None => {
                 tracing::warn!(preset = name, "there is no such preset; adding without it");

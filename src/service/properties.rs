@@ -1,6 +1,7 @@
 //! What may be looked at and set on one torrent beyond stopping and moving it: remote trackers in
 //! every detail, limits, flags, its place in the queue, moves; and the space where files go.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::domain::error::Error;
@@ -12,7 +13,7 @@ use crate::domain::tracker_report::TrackerReport;
 pub use crate::engine::MoveMode;
 pub use crate::engine::Properties;
 use crate::engine::PropertyChange;
-use crate::service::labels::LabelSet;
+use crate::service::labels::LabelWish;
 use crate::service::torrents::Torrents;
 
 /// What is to be set; `None` stays as it is.
@@ -84,11 +85,9 @@ impl Torrents {
             ));
         }
         if wish.max_connections.is_some() {
-            let labels = LabelSet {
-                max_connections: wish.max_connections,
-                ..(*self.labels().get(id)).clone()
-            };
-            self.labels().set(id, labels).await?;
+            let max_connections = wish.max_connections;
+            let wish = LabelWish { max_connections, ..LabelWish::default() };
+            self.labels().change(id, wish).await?;
         }
         let change = PropertyChange {
             max_connections: wish.max_connections,
@@ -123,10 +122,18 @@ impl Torrents {
     /// # Errors
     /// `NotFound`; Forbidden; Invalid.
     pub async fn begin_move(&self, id: TorrentId, destination: &str, mode: MoveMode) -> Result<()> {
-        self.get(id)?;
-        let (torrents, wish) = (self.clone(), destination.to_owned());
-        let resolved = tokio::task::spawn_blocking(move || torrents.resolve(Some(&wish))).await;
-        let path = resolved.map_err(|_| Error::internal("resolving a path panicked"))??;
+        let torrent = self.get(id)?;
+        let path = self.resolve_aside(destination).await?;
+        if path.is_empty() {
+            return Err(Error::invalid("no directory is named"));
+        }
+        self.drop_completed_dir(&torrent).await?;
+        self.start_move(id, path, mode);
+        Ok(())
+    }
+
+    /// Begins to move the files to a directory that was checked.
+    pub(super) fn start_move(&self, id: TorrentId, path: String, mode: MoveMode) {
         let torrents = self.clone();
         tokio::spawn(async move {
             let engine = &torrents.inner.engine;
@@ -140,7 +147,6 @@ impl Torrents {
                 tracing::warn!(%error, torrent = %id, "cannot move a torrent's files");
             }
         });
-        Ok(())
     }
 
     /// The space of the file system that a directory under a root is on (rule F1).
@@ -149,20 +155,45 @@ impl Torrents {
     /// Forbidden outside the roots; `NotFound` with the system's text.
     pub async fn space(&self, path: &str) -> Result<Space> {
         let (inner, wish) = (Arc::clone(&self.inner), path.to_owned());
+        look_aside(move || space_of(&inner.roots.resolve(&wish)?)).await
+    }
+
+    /// As [`Torrents::space`]; of a directory that is not there, the space of the nearest one above
+    /// it, where it would be made.
+    ///
+    /// # Errors
+    /// As [`Torrents::space`], when there is none up to the root.
+    pub async fn space_around(&self, path: &str) -> Result<Space> {
+        let (inner, wish) = (Arc::clone(&self.inner), path.to_owned());
         let look = move || {
             let real = inner.roots.resolve(&wish)?;
-            let found = rustix::fs::statvfs(&real).map_err(|error| {
-                let text = std::io::Error::from(error).to_string();
-                Error::not_found(text.split(" (os error").next().unwrap_or_default())
-            })?;
-            let bytes = |blocks: u64| blocks.saturating_mul(found.f_frsize);
-            Ok(Space {
-                available: bytes(found.f_bavail),
-                capacity: bytes(found.f_blocks),
-                free: bytes(found.f_bfree),
-            })
+            let is_inside =
+                |path: &&Path| path.to_str().is_some_and(|path| inner.roots.resolve(path).is_ok());
+            let mut around = real.ancestors().take_while(is_inside);
+            match around.find(|path| path.exists()) {
+                Some(found) => space_of(found),
+                None => space_of(&real),
+            }
         };
-        let space = tokio::task::spawn_blocking(look).await;
-        space.map_err(|_| Error::internal("looking at a file system panicked"))?
+        look_aside(look).await
     }
+}
+
+/// A disk may be slow: not for the runtime.
+async fn look_aside(look: impl FnOnce() -> Result<Space> + Send + 'static) -> Result<Space> {
+    let space = tokio::task::spawn_blocking(look).await;
+    space.map_err(|_| Error::internal("looking at a file system panicked"))?
+}
+
+fn space_of(path: &Path) -> Result<Space> {
+    let found = rustix::fs::statvfs(path).map_err(|error| {
+        let text = std::io::Error::from(error).to_string();
+        Error::not_found(text.split(" (os error").next().unwrap_or_default())
+    })?;
+    let bytes = |blocks: u64| blocks.saturating_mul(found.f_frsize);
+    Ok(Space {
+        available: bytes(found.f_bavail),
+        capacity: bytes(found.f_blocks),
+        free: bytes(found.f_bfree),
+    })
 }

@@ -43,6 +43,11 @@ impl Sessions {
         self.engine.sessions().iter().map(ToString::to_string).collect()
     }
 
+    /// The port at which peers reach us; `None` while there is none.
+    pub fn peer_port(&self) -> Option<u16> {
+        self.engine.listening().borrow().filter(|port| *port > 0)
+    }
+
     /// Whether there is a session of this name.
     pub fn has(&self, name: &str) -> bool {
         self.engine.sessions().iter().any(|known| **known == *name)

@@ -1,6 +1,7 @@
 //! The configuration while the program runs: every key with its value and source, and changes.
 //!
-//! A change is judged by the rules of the configuration, made durable, and then in force at once.
+//! A change is judged by the rules of the configuration, made durable, and then in force at once:
+//! for the engine, the tracker, the presets, and what APIs repeat of the configuration.
 //! It stands above the configuration file, and below the environment and the command line: what
 //! these say cannot be changed, so that an answered change is always in force, also after a
 //! restart. What configuration means is known above; the rules are handed down as a [`Judge`].
@@ -19,6 +20,8 @@ use crate::domain::setting::Value;
 use crate::engine;
 use crate::engine::Engine;
 use crate::engine::SessionConfig;
+use crate::service::presets::Preset;
+use crate::service::presets::Presets;
 use crate::store::Store;
 use crate::tracker::Tracker;
 use crate::tracker::TrackerConfig;
@@ -47,6 +50,10 @@ const CHANGEABLE: [&str; 17] = [
 ];
 /// libtorrent's own settings: any of them.
 const FREE: &str = "client.settings.";
+/// Presets: any member of any name.
+const PRESETS: &str = "presets.";
+/// Characters of the name of a preset.
+const PRESET_NAME_CHARS_MAX: usize = 64;
 /// Longest value, in bytes.
 const VALUE_BYTES_MAX: usize = 4096;
 /// Changes that may be kept: libtorrent has fewer than 300 settings.
@@ -63,6 +70,27 @@ pub struct Configured {
     pub session: SessionConfig,
     /// For the tracker.
     pub tracker: TrackerConfig,
+    /// By name.
+    pub presets: BTreeMap<String, Preset>,
+    /// For the APIs.
+    pub facts: SessionFacts,
+}
+
+/// What the configuration says that some API repeats.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct SessionFacts {
+    /// Limit of all downloads together, bytes/s, 0 = none.
+    pub download_limit: u32,
+    /// Limit of all uploads together, bytes/s, 0 = none.
+    pub upload_limit: u32,
+    /// Whether peers are looked for in the DHT.
+    pub has_dht: bool,
+    /// Whether peers tell each other of peers.
+    pub has_pex: bool,
+    /// Whether Torrust's older API lists peers as objects, as 2.1 to 2.3 did.
+    pub has_torrust_objects: bool,
+    /// Whether `/metrics` answers without a token.
+    pub has_open_metrics: bool,
 }
 
 /// Says what the configuration comes to with these changes, or why it cannot be.
@@ -81,12 +109,29 @@ struct Inner {
     judge: Judge,
     /// One change at a time.
     changes: Mutex<Changes>,
-    present: RwLock<Arc<[Setting]>>,
+    present: RwLock<Present>,
+    presets: Presets,
+}
+
+/// What is in force.
+struct Present {
+    settings: Arc<[Setting]>,
+    facts: SessionFacts,
 }
 
 /// Whether a change of `key` is in force at once, unless something above says otherwise.
 pub fn is_changeable(key: &str) -> bool {
-    CHANGEABLE.contains(&key) || key.strip_prefix(FREE).is_some_and(|name| !name.is_empty())
+    CHANGEABLE.contains(&key)
+        || key.strip_prefix(FREE).is_some_and(|name| !name.is_empty())
+        || key.strip_prefix(PRESETS).and_then(|rest| rest.split_once('.')).is_some_and(is_of_preset)
+}
+
+/// Whether this may be the name of a preset and one of its members; which there are, the rules of
+/// the configuration know.
+fn is_of_preset((name, member): (&str, &str)) -> bool {
+    let length = name.chars().count();
+    let is_name = (1..=PRESET_NAME_CHARS_MAX).contains(&length) && !name.contains(char::is_control);
+    is_name && !member.is_empty() && !member.contains('.')
 }
 
 /// The changes that were made in earlier runs. One that `judge` does not take any more is left
@@ -122,14 +167,27 @@ impl Settings {
         judge: Judge,
         changes: Changes,
     ) -> Result<Self> {
-        let present = RwLock::new(judge(&changes)?.settings.into());
+        let found = judge(&changes)?;
+        let present = Present { settings: found.settings.into(), facts: found.facts };
+        let (present, presets) = (RwLock::new(present), Presets::new(found.presets));
         let changes = Mutex::new(changes);
-        Ok(Self { inner: Arc::new(Inner { store, engine, tracker, judge, changes, present }) })
+        let inner = Inner { store, engine, tracker, judge, changes, present, presets };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// The presets as they are configured at any moment.
+    pub fn presets(&self) -> Presets {
+        self.inner.presets.clone()
+    }
+
+    /// What some API repeats of the configuration.
+    pub fn facts(&self) -> SessionFacts {
+        self.inner.present.read().unwrap_or_else(PoisonError::into_inner).facts
     }
 
     /// Every key, in order.
     pub fn list(&self) -> Arc<[Setting]> {
-        Arc::clone(&self.inner.present.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.inner.present.read().unwrap_or_else(PoisonError::into_inner).settings)
     }
 
     /// One key.
@@ -174,7 +232,8 @@ impl Settings {
         inner.tracker.configure(&configured.tracker);
         inner.engine.configure(session).await?;
         *changes = next;
-        let present = configured.settings.into();
+        inner.presets.replace(configured.presets);
+        let present = Present { settings: configured.settings.into(), facts: configured.facts };
         *inner.present.write().unwrap_or_else(PoisonError::into_inner) = present;
         Ok(())
     }
@@ -209,10 +268,19 @@ mod tests {
 
     #[test]
     fn what_is_read_at_the_start_is_not_changeable() {
-        for key in ["client.limits.uploads", "tracker.mode", "client.settings.user_agent"] {
+        for key in [
+            "client.limits.uploads",
+            "tracker.mode",
+            "client.settings.user_agent",
+            "presets.films.tags",
+        ] {
             assert!(is_changeable(key), "{key}");
         }
         for key in ["api.bind", "api.token", "client.settings.", "state_dir", "client.roots", ""] {
+            assert!(!is_changeable(key), "{key}");
+        }
+        let long = format!("presets.{}.tags", "x".repeat(PRESET_NAME_CHARS_MAX + 1));
+        for key in ["presets.", "presets.x", "presets..tags", "presets.a.b.tags", &long] {
             assert!(!is_changeable(key), "{key}");
         }
     }

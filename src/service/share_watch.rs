@@ -5,8 +5,10 @@
 //! Only names, sizes and times are looked at, never the content: on request, before a share is
 //! loaded, seldom while nobody is connected to it, and often while somebody is.
 
+use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::PoisonError;
 use std::time::Duration;
 use std::time::Instant;
@@ -24,6 +26,7 @@ use crate::service::access::unix_now_s;
 use crate::service::folder::FileChange;
 use crate::service::folder::Folder;
 use crate::service::folder::SKIPPED;
+use crate::service::shares::ShareView;
 use crate::service::shares::Shares;
 
 /// Between two looks at a share that somebody is connected to.
@@ -46,6 +49,15 @@ pub struct Condition {
     pub count: usize,
     /// Why it is not known file by file, such as a folder that is gone.
     pub trouble: Option<String>,
+}
+
+/// A share in one glance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShareState {
+    /// What it is called.
+    pub name: Arc<str>,
+    /// What is not as its torrent says, in words; `None` when all is.
+    pub change: Option<String>,
 }
 
 impl Condition {
@@ -93,6 +105,15 @@ impl Shares {
         conditions.get(&id).cloned().unwrap_or_default()
     }
 
+    /// Every share in one glance. Memory only.
+    pub fn states(&self) -> BTreeMap<TorrentId, ShareState> {
+        let state = |view: ShareView| {
+            let change = self.condition(view.share.id).sentence();
+            (view.share.id, ShareState { name: Arc::clone(&view.torrent.name), change })
+        };
+        self.list().into_iter().map(state).collect()
+    }
+
     /// Looks at the files of a share now; stops it when they are not as its torrent says, and lets
     /// it go on when they are again.
     ///
@@ -120,11 +141,12 @@ impl Shares {
 
     /// As [`Shares::look`], before its torrent is given to the engine: whether it must not run.
     /// Blocks. False for what is no share.
-    pub(super) fn look_before_loading(&self, id: TorrentId) -> bool {
+    pub(super) fn look_before_loading(&self, id: TorrentId, save_path: &str) -> bool {
         let table = self.inner.table.read().unwrap_or_else(PoisonError::into_inner);
         let share = table.get(&id).cloned();
         drop(table);
-        let Some(share) = share else { return false };
+        let Some(mut share) = share else { return false };
+        share.follow(save_path);
         let condition = match compare(&share) {
             Ok(None) => Condition::same(),
             // Which files is found out by the first look after the start.

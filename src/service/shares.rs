@@ -56,6 +56,13 @@ pub struct ShareView {
     pub torrent: Arc<Torrent>,
 }
 
+impl ShareView {
+    fn of(mut share: Share, torrent: Arc<Torrent>) -> Self {
+        share.follow(&torrent.save_path);
+        Self { share, torrent }
+    }
+}
+
 /// What sharing came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Finished {
@@ -327,7 +334,10 @@ impl Shares {
         let shares: Vec<Share> = table.values().cloned().collect();
         drop(table);
         let engine = &self.inner.torrents.inner.engine;
-        let view = |share: Share| Some(ShareView { torrent: engine.get(share.id)?, share });
+        let view = |share: Share| {
+            let torrent = engine.get(share.id)?;
+            Some(ShareView::of(share, torrent))
+        };
         let mut views: Vec<ShareView> = shares.into_iter().filter_map(view).collect();
         views.sort_by_key(|view| (view.share.made_at, view.share.id));
         views
@@ -343,7 +353,7 @@ impl Shares {
         drop(table);
         let torrent = self.inner.torrents.inner.engine.get(id);
         match (share, torrent) {
-            (Some(share), Some(torrent)) => Ok(ShareView { share, torrent }),
+            (Some(share), Some(torrent)) => Ok(ShareView::of(share, torrent)),
             _ => Err(Error::not_found("there is no such share")),
         }
     }

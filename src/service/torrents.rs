@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
+use std::sync::atomic::AtomicU64;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -62,6 +63,7 @@ pub(super) struct Inner {
     in_change: Mutex<HashSet<TorrentId>>,
     /// Told whenever one of those changes ended.
     change_ended: Notify,
+    option_changes: AtomicU64,
     to_load: AtomicUsize,
     loaded: AtomicUsize,
 }
@@ -85,6 +87,7 @@ impl Torrents {
             labels,
             in_change: Mutex::default(),
             change_ended: Notify::new(),
+            option_changes: AtomicU64::new(0),
             to_load: AtomicUsize::new(to_load),
             loaded: AtomicUsize::new(0),
         };
@@ -94,6 +97,11 @@ impl Torrents {
     /// What users write on torrents.
     pub fn labels(&self) -> &Labels {
         &self.inner.labels
+    }
+
+    /// Where torrents go when nobody says otherwise.
+    pub fn download_dir(&self) -> &str {
+        &self.inner.download_dir
     }
 
     /// Every torrent, in the order of adding. Memory only.
@@ -115,9 +123,9 @@ impl Torrents {
         self.inner.options.get(&id).map(|options| options.clone())
     }
 
-    /// Grows with every change of any torrent.
+    /// Grows with every change of any torrent, and of what was chosen for it.
     pub fn revision(&self) -> u64 {
-        self.inner.engine.revision()
+        self.inner.engine.revision() + self.inner.option_changes.load(Ordering::Relaxed)
     }
 
     /// Ticks whenever a torrent changed.
@@ -238,8 +246,14 @@ impl Torrents {
             return Ok(());
         }
         options.is_stopped = is_stopped;
+        self.keep_options(id, options).await
+    }
+
+    /// Durable first, then seen by everybody.
+    pub(super) async fn keep_options(&self, id: TorrentId, options: TorrentOptions) -> Result<()> {
         self.inner.store.save_options(id, options.clone()).await?;
         self.inner.options.insert(id, options);
+        self.inner.option_changes.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 
@@ -261,8 +275,9 @@ impl Torrents {
     /// # Errors
     /// `NotFound`; Forbidden; Invalid with the system's text.
     pub async fn move_storage(&self, id: TorrentId, destination: &str) -> Result<()> {
-        self.get(id)?;
+        let torrent = self.get(id)?;
         let path = self.resolve_existing(destination).await?;
+        self.drop_completed_dir(&torrent).await?;
         let moved = self.inner.engine.move_storage(id, path, MoveMode::FailIfExists);
         match tokio::time::timeout(MOVE_LIMIT, moved).await {
             Ok(outcome) => outcome?,

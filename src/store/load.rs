@@ -10,6 +10,7 @@ use rusqlite::types::ValueRef;
 use crate::domain::hash::Sha256Hash;
 use crate::domain::hash::TorrentId;
 use crate::store::access;
+use crate::store::accounts;
 use crate::store::counters;
 use crate::store::friends;
 use crate::store::keeping;
@@ -72,7 +73,7 @@ pub struct BadRecord {
 }
 
 /// Tables of small records: their key, what one is called, and how the rest of one is written down.
-const SMALL_TABLES: [(&str, &str, &str, &str); 12] = [
+const SMALL_TABLES: [(&str, &str, &str, &str); 13] = [
     ("settings", "key", "setting", "format('value=%s', quote(value))"),
     ("counters", "name", "counter", "format('value=%s', quote(value))"),
     (
@@ -129,6 +130,12 @@ const SMALL_TABLES: [(&str, &str, &str, &str); 12] = [
         "invite",
         "format('friend=%s share=%s made_at=%s valid_until=%s uses_left=%s', quote(friend),
              quote(share), quote(made_at), quote(valid_until), quote(uses_left))",
+    ),
+    (
+        "accounts",
+        "id",
+        "account",
+        "format('figures=%s clients=%s', quote(figures), quote(clients))",
     ),
 ];
 
@@ -280,6 +287,7 @@ fn damaged_pairs(conn: &Connection) -> rusqlite::Result<Vec<BadRecord>> {
                 "share_files" => keeping::read_files(row).map(drop),
                 "friends" => friends::read(row).map(drop),
                 "invites" => friends::read_invite(row).map(drop),
+                "accounts" => accounts::read(row).map(drop),
                 _ => counters::read(row).map(drop),
             };
             let Err(Damage(reason)) = whole else { continue };

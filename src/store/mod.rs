@@ -5,6 +5,7 @@
 //! what was acknowledged is not (rules D1, D2). No table, column or SQL is known outside.
 
 mod access;
+mod accounts;
 mod counters;
 mod failure;
 mod friends;

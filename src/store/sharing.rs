@@ -1,11 +1,14 @@
 //! The handle's part for shares, friends and invites.
 
+use crate::domain::account::Account;
+use crate::domain::account::AccountId;
 use crate::domain::error::Result;
 use crate::domain::share::Friend;
 use crate::domain::share::Invite;
 use crate::domain::share::InviteToken;
 use crate::domain::share::Share;
 use crate::store::Store;
+use crate::store::accounts;
 use crate::store::friends;
 use crate::store::shares;
 
@@ -48,6 +51,26 @@ impl Store {
     /// Those of every change; `Internal` also when a record is damaged.
     pub async fn friends(&self) -> Result<Vec<Friend>> {
         self.change(0, friends::all).await
+    }
+
+    /// Keeps accounts, in place of those of the same ids; forgets those that are `None`.
+    ///
+    /// # Errors
+    /// Those of every change; nothing is kept then.
+    pub async fn put_accounts(&self, changes: Vec<(AccountId, Option<Account>)>) -> Result<()> {
+        let size = changes.iter().map(|(_, account)| accounts::size_bytes(account.as_ref())).sum();
+        self.change(size, move |conn| {
+            changes.iter().try_for_each(|(id, account)| accounts::put(conn, id, account.as_ref()))
+        })
+        .await
+    }
+
+    /// All accounts.
+    ///
+    /// # Errors
+    /// Those of every change; `Internal` also when a record is damaged.
+    pub async fn accounts(&self) -> Result<Vec<(AccountId, Account)>> {
+        self.change(0, accounts::all).await
     }
 
     /// Keeps an invite.

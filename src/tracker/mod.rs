@@ -9,10 +9,12 @@ pub mod counters;
 mod own;
 mod peers;
 mod position_index;
+mod prefetch;
 pub mod random;
 mod record;
 mod scope;
 mod swarm;
+mod swarm_table;
 mod swarms;
 #[cfg(test)]
 mod tests;
@@ -61,15 +63,17 @@ use crate::tracker::access::Access;
 use crate::tracker::counters::Counters;
 pub use crate::tracker::own::OwnPeer;
 use crate::tracker::random::Random;
+use crate::tracker::record::KeyNumber;
 pub use crate::tracker::scope::External;
 use crate::tracker::scope::View;
 use crate::tracker::scope::endpoint_v4;
 use crate::tracker::scope::endpoint_v6;
 use crate::tracker::scope::home;
+use crate::tracker::swarm::Place;
 use crate::tracker::swarm::Swarm;
+use crate::tracker::swarms::Coming;
 use crate::tracker::swarms::Keep;
 pub use crate::tracker::swarms::Limits;
-use crate::tracker::swarms::Place;
 use crate::tracker::swarms::Swarms;
 use crate::tracker::swarms::Wish;
 
@@ -81,6 +85,8 @@ const JITTER_PARTS: u32 = 10;
 const SWEEP_STEPS: usize = 120;
 /// New peers of held swarms that may wait for the engine; more are left to their next announce.
 const NEWCOMERS_MAX: usize = 1024;
+/// Peers that left and wait for whoever keeps accounts; more are seen to be gone.
+const DEPARTURES_MAX: usize = 4096;
 /// How far the clock is ahead at the start: nothing is older than the first moment.
 const CLOCK_START_S: u32 = 1 << 24;
 
@@ -117,6 +123,17 @@ pub struct Newcomer {
     pub address: SocketAddr,
 }
 
+/// A peer that has left a swarm, with the key it was there with; what it said last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Departure {
+    /// The swarm.
+    pub info_hash: TorrentId,
+    /// The second of the tracker's clock in which it left.
+    pub clock_s: u32,
+    /// The peer.
+    pub peer: SwarmPeer,
+}
+
 /// The handle everybody clones.
 #[derive(Clone, Debug)]
 pub struct Tracker {
@@ -137,6 +154,7 @@ struct Inner {
     completed: Mutex<HashSet<TorrentId>>,
     completed_grew: Notify,
     newcomers: OnceLock<mpsc::Sender<Newcomer>>,
+    departures: OnceLock<mpsc::Sender<Departure>>,
 }
 
 impl Tracker {
@@ -165,6 +183,7 @@ impl Tracker {
             completed: Mutex::default(),
             completed_grew: Notify::new(),
             newcomers: OnceLock::new(),
+            departures: OnceLock::new(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -178,6 +197,16 @@ impl Tracker {
             .duration_since(UNIX_EPOCH)
             .map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX));
         Now { clock_s, unix_s }
+    }
+
+    /// Where an announce will be looked up, for [`Tracker::warm`].
+    pub(crate) fn coming(&self, info_hash: TorrentId, asker: Asker, port: u16) -> Coming {
+        self.inner.swarms.coming(info_hash, place_of(asker, port))
+    }
+
+    /// Has the memory that announces will touch brought near, before they come one by one.
+    pub(crate) fn warm(&self, coming: &[Coming]) {
+        self.inner.swarms.warm(coming);
     }
 
     /// Takes note of a peer and tells it of others, appended to `list`.
@@ -196,9 +225,10 @@ impl Tracker {
             return Err(Refusal::InvalidPort);
         }
         let asker = announce.asker;
-        let (place, want_max) = match home(asker) {
-            IpAddr::V4(ip) => (Place::V4(endpoint_v4(ip, announce.port)), PEERS_MAX_V4),
-            IpAddr::V6(ip) => (Place::V6(endpoint_v6(ip, announce.port)), PEERS_MAX_V6),
+        let place = place_of(asker, announce.port);
+        let want_max = match place {
+            Place::V4(_) => PEERS_MAX_V4,
+            Place::V6(_) => PEERS_MAX_V6,
         };
         let view = View::of(asker, self.external());
         let want = announce.want.map_or(PEERS_DEFAULT, |want| want as usize).min(want_max);
@@ -211,6 +241,9 @@ impl Tracker {
         }
         if settled.is_new && settled.is_held {
             self.tell_engine(announce.info_hash, SocketAddr::new(home(asker), announce.port));
+        }
+        if let Some(number) = settled.has_left {
+            self.tell_left(announce, number, now.clock_s);
         }
         let SwarmCounts { seeders, leechers, completed } = settled.counts;
         let interval_s = self.interval_s();
@@ -247,6 +280,11 @@ impl Tracker {
                 inner.swarms.change(&summary.info_hash, |swarm| self.keep(swarm));
             }
         }
+    }
+
+    /// Seconds of silence after which a peer is gone.
+    pub fn peer_timeout_s(&self) -> u32 {
+        self.inner.peer_timeout_s.load(Relaxed)
     }
 
     /// The mode of swarms without one of their own.
@@ -384,6 +422,31 @@ impl Tracker {
         self.inner.newcomers.set(sender).ok().map(|()| receiver)
     }
 
+    /// The peers with a key that leave from now on; only the first caller gets them.
+    pub fn departures(&self) -> Option<mpsc::Receiver<Departure>> {
+        let (sender, receiver) = mpsc::channel(DEPARTURES_MAX);
+        self.inner.departures.set(sender).ok().map(|()| receiver)
+    }
+
+    fn tell_left(&self, announce: &Announce<'_>, number: KeyNumber, clock_s: u32) {
+        let Some(departures) = self.inner.departures.get() else { return };
+        let Some(key) = self.inner.access.key_of(number) else { return };
+        let peer = SwarmPeer {
+            peer_id: announce.peer_id,
+            address: SocketAddr::new(home(announce.asker), announce.port),
+            uploaded: announce.uploaded,
+            downloaded: announce.downloaded,
+            left: announce.left,
+            event: announce.event,
+            age_s: 0,
+            is_seeder: announce.left == 0,
+            is_own: false,
+            key: Some(key),
+        };
+        // A full queue is no loss: that it is gone is seen, and what it had said before.
+        let _ = departures.try_send(Departure { info_hash: announce.info_hash, clock_s, peer });
+    }
+
     fn tell_engine(&self, info_hash: TorrentId, address: SocketAddr) {
         if let Some(newcomers) = self.inner.newcomers.get() {
             // A full queue is no loss: the engine meets the peer at its own next announce.
@@ -444,5 +507,13 @@ impl Tracker {
         grown.insert(info_hash);
         drop(grown);
         self.inner.completed_grew.notify_one();
+    }
+}
+
+/// Which peer an announce is of.
+fn place_of(asker: Asker, port: u16) -> Place {
+    match home(asker) {
+        IpAddr::V4(ip) => Place::V4(endpoint_v4(ip, port)),
+        IpAddr::V6(ip) => Place::V6(endpoint_v6(ip, port)),
     }
 }

@@ -11,6 +11,7 @@ use crate::domain::access::AccessKey;
 use crate::domain::swarm::PeerList;
 use crate::domain::swarm::SwarmPeer;
 use crate::tracker::position_index::PositionIndex;
+use crate::tracker::prefetch::prefetch;
 use crate::tracker::random::Random;
 use crate::tracker::record::KeyNumber;
 use crate::tracker::record::Record;
@@ -89,6 +90,27 @@ impl<E: Endpoint> Peers<E> {
         match &self.large {
             None => self.keys.iter().position(|known| known == key),
             Some(large) => large.index.find(mix(key, secret), |place| self.keys[place] == *key),
+        }
+    }
+
+    /// Has the keys brought near; of a large swarm, what the index over them begins with.
+    pub(crate) fn prefetch_keys(&self) {
+        match &self.large {
+            None => prefetch(self.keys.as_slice()),
+            Some(large) => prefetch(&**large),
+        }
+    }
+
+    /// Has the record at `key` brought near, if it is known; not in a large swarm, where finding
+    /// it is half of the work.
+    pub(crate) fn prefetch_record(&self, key: &E, secret: u64) {
+        match &self.large {
+            None => {
+                if let Some(place) = self.find(key, secret) {
+                    prefetch(&self.records[place]);
+                }
+            }
+            Some(large) => large.index.prefetch(mix(key, secret)),
         }
     }
 

@@ -1,5 +1,7 @@
 //! From an endpoint to its place in a large swarm: open addressing over places, without keys.
 
+use crate::tracker::prefetch::prefetch;
+
 /// How full the table may be: three of four slots.
 const LOAD: (usize, usize) = (3, 4);
 /// Marks a free slot.
@@ -32,6 +34,11 @@ impl PositionIndex {
     /// The place with `hash` that `is_it` recognises.
     pub(crate) fn find(&self, hash: u64, is_it: impl Fn(usize) -> bool) -> Option<usize> {
         self.slot(hash, is_it).map(|slot| self.place(slot))
+    }
+
+    /// Has the slot of a hash brought near.
+    pub(crate) fn prefetch(&self, hash: u64) {
+        prefetch(&self.slots[self.first(hash)]);
     }
 
     /// Adds a place that is not there yet.

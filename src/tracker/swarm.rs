@@ -4,6 +4,7 @@ use crate::domain::access::Mode;
 use crate::domain::swarm::SwarmCounts;
 use crate::domain::swarm::SwarmTotals;
 use crate::tracker::peers::Peers;
+use crate::tracker::prefetch::prefetch;
 use crate::tracker::scope::V4;
 use crate::tracker::scope::V6;
 
@@ -25,6 +26,26 @@ pub(crate) struct Swarm {
 /// The peers of a family; apart, since most swarms have peers of one only.
 pub(crate) type Family<E> = Option<Box<Peers<E>>>;
 
+/// The peer of an announce, in its family.
+#[derive(Clone, Copy)]
+pub(crate) enum Place {
+    /// At an IPv4 endpoint.
+    V4(V4),
+    /// At an IPv6 endpoint.
+    V6(V6),
+}
+
+/// What is brought near before an announce, in this order: each says where the next one lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Warmth {
+    /// The peers of the family.
+    Peers,
+    /// Their keys, or the index over them.
+    Keys,
+    /// The record of the asker, if it is known.
+    Record,
+}
+
 /// What is decided about a swarm.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Marks {
@@ -44,6 +65,19 @@ impl Swarm {
     /// One without peers.
     pub(crate) fn new() -> Self {
         Self { v4: None, v6: None, completed: 0, marks: Marks::default(), maker: None }
+    }
+
+    /// Has what an announce of the peer at `place` needs brought near.
+    pub(crate) fn warm(&self, place: Place, step: Warmth, secret: u64) {
+        match (place, step, &self.v4, &self.v6) {
+            (Place::V4(_), Warmth::Peers, Some(peers), _) => prefetch(&**peers),
+            (Place::V6(_), Warmth::Peers, _, Some(peers)) => prefetch(&**peers),
+            (Place::V4(_), Warmth::Keys, Some(peers), _) => peers.prefetch_keys(),
+            (Place::V6(_), Warmth::Keys, _, Some(peers)) => peers.prefetch_keys(),
+            (Place::V4(key), Warmth::Record, Some(peers), _) => peers.prefetch_record(&key, secret),
+            (Place::V6(key), Warmth::Record, _, Some(peers)) => peers.prefetch_record(&key, secret),
+            _ => {}
+        }
     }
 
     /// All its peers.

@@ -4,7 +4,6 @@
 //! sums that the ceilings need change only when a peer comes or goes, so that the announces of
 //! known peers share no cache line but their swarm's.
 
-use std::collections::HashMap;
 use std::hash::BuildHasher;
 use std::hash::RandomState;
 use std::sync::Mutex;
@@ -36,7 +35,10 @@ use crate::tracker::scope::Scope;
 use crate::tracker::scope::View;
 use crate::tracker::swarm::Family;
 use crate::tracker::swarm::Marks;
+use crate::tracker::swarm::Place;
 use crate::tracker::swarm::Swarm;
+use crate::tracker::swarm::Warmth;
+use crate::tracker::swarm_table::SwarmTable;
 
 /// Parts of the table with a lock each; many more than there are threads.
 const SHARDS: usize = 256;
@@ -79,13 +81,20 @@ struct Shard(Mutex<Part>);
 
 #[derive(Debug, Default)]
 struct Part {
-    // Boxed: a table keeps room for more than it holds, and a swarm is large.
-    #[allow(clippy::box_collection, reason = "the table's free slots would cost a swarm each")]
-    swarms: HashMap<TorrentId, Box<Swarm>>,
+    swarms: SwarmTable,
     totals: SwarmTotals,
 }
 
+/// An announce that is about to come.
+#[derive(Clone, Copy)]
+pub(crate) struct Coming {
+    tag: u64,
+    info_hash: TorrentId,
+    place: Place,
+}
+
 /// The settled parts of an announce.
+#[derive(Default)]
 pub(crate) struct Settled {
     /// The swarm's numbers, the asker included.
     pub(crate) counts: SwarmCounts,
@@ -95,15 +104,16 @@ pub(crate) struct Settled {
     pub(crate) is_held: bool,
     /// The count of completed downloads grew.
     pub(crate) has_completed: bool,
+    /// It was there and has left, and showed this key to do so.
+    pub(crate) has_left: Option<KeyNumber>,
 }
 
-/// The peer of an announce, in its family.
-#[derive(Clone, Copy)]
-pub(crate) enum Place {
-    /// At an IPv4 endpoint.
-    V4(crate::tracker::scope::V4),
-    /// At an IPv6 endpoint.
-    V6(crate::tracker::scope::V6),
+/// What an announce did to its peer.
+#[derive(Default)]
+struct Change {
+    is_new: bool,
+    has_completed: bool,
+    has_left: bool,
 }
 
 /// How an announce is answered.
@@ -142,14 +152,39 @@ impl Swarms {
         *self.limits.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The shard of an info-hash, locked.
-    fn lock(&self, hash: &TorrentId) -> MutexGuard<'_, Part> {
-        let shard = self.hasher.hash_one(hash) as usize % SHARDS;
-        self.lock_shard(shard)
+    /// The keyed hash of an info-hash: it chooses the shard and the place in it.
+    fn tag(&self, hash: &TorrentId) -> u64 {
+        self.hasher.hash_one(hash)
+    }
+
+    /// The shard of a tag, locked.
+    fn lock(&self, tag: u64) -> MutexGuard<'_, Part> {
+        self.lock_shard(tag as usize % SHARDS)
     }
 
     fn lock_shard(&self, shard: usize) -> MutexGuard<'_, Part> {
         self.shards[shard].0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What [`Swarms::warm`] has to know of an announce.
+    pub(crate) fn coming(&self, info_hash: TorrentId, place: Place) -> Coming {
+        Coming { tag: self.tag(&info_hash), info_hash, place }
+    }
+
+    /// Has the memory that announces will touch brought near. Each of them follows four pointers
+    /// into memory that no cache holds when there are many swarms; step by step for all of them,
+    /// the waits lie side by side instead of one behind another.
+    pub(crate) fn warm(&self, coming: &[Coming]) {
+        let parts = || coming.iter().map(|one| (one, self.lock(one.tag)));
+        parts().for_each(|(one, part)| part.swarms.prefetch_slot(one.tag));
+        parts().for_each(|(one, part)| part.swarms.prefetch_swarm(one.tag));
+        for step in [Warmth::Peers, Warmth::Keys, Warmth::Record] {
+            for (one, part) in parts() {
+                if let Some(swarm) = part.swarms.get(&one.info_hash, one.tag) {
+                    swarm.warm(one.place, step, self.secret);
+                }
+            }
+        }
     }
 
     /// Puts the peer and chooses others for it. `judge` decides by the swarm's marks, before
@@ -163,9 +198,11 @@ impl Swarms {
         random: &mut Random,
         list: &mut PeerList,
     ) -> Result<Settled, Refusal> {
-        let mut guard = self.lock(&announce.info_hash);
+        let tag = self.tag(&announce.info_hash);
+        let mut guard = self.lock(tag);
         let part = &mut *guard;
-        let (swarm, key_shown) = match part.swarms.get_mut(&announce.info_hash) {
+        let hash = &announce.info_hash;
+        let (swarm, key_shown) = match part.swarms.get_mut(hash, tag) {
             Some(swarm) => {
                 let key_shown = judge(swarm.marks)?;
                 (swarm, key_shown)
@@ -174,14 +211,11 @@ impl Swarms {
                 let key_shown = judge(Marks::default())?;
                 if announce.event == AnnounceEvent::Stopped {
                     // Nobody leaves a swarm that is not there (vector U28).
-                    let counts = SwarmCounts::default();
-                    let (is_new, is_held, has_completed) = (false, false, false);
-                    return Ok(Settled { counts, is_new, is_held, has_completed });
+                    return Ok(Settled::default());
                 }
                 let maker = self.admit_swarm(place)?;
-                let mut swarm = Box::new(Swarm::new());
-                swarm.maker = maker;
-                (part.swarms.entry(announce.info_hash).or_insert(swarm), key_shown)
+                let make = || Swarm { maker, ..Swarm::new() };
+                (part.swarms.get_or_insert_with(hash, tag, make), key_shown)
             }
         };
         let record = Record::new(announce, wish.now_s).with_key(key_shown);
@@ -197,11 +231,11 @@ impl Swarms {
                 self.put(peers, key, (announce, record), wish, others, random, list)
             }
         };
-        let (is_new, has_completed) = match outcome {
+        let Change { is_new, has_completed, has_left } = match outcome {
             Ok(outcome) => outcome,
             Err(refusal) => {
                 if swarm.is_idle() {
-                    self.forget(part, &announce.info_hash);
+                    self.forget(part, hash, tag);
                 }
                 return Err(refusal);
             }
@@ -210,12 +244,13 @@ impl Swarms {
         part.totals = part.totals + swarm.share() - before;
         let (counts, is_held) = (swarm.counts(), swarm.marks.is_held);
         if swarm.is_idle() {
-            self.forget(part, &announce.info_hash);
+            self.forget(part, hash, tag);
         }
-        Ok(Settled { counts, is_new, is_held, has_completed })
+        let has_left = has_left.then_some(key_shown);
+        Ok(Settled { counts, is_new, is_held, has_completed, has_left })
     }
 
-    /// Puts or removes one peer; tells whether it is new and whether a completion counts.
+    /// Puts or removes one peer.
     #[allow(clippy::too_many_arguments, reason = "the parts of one announce, borrowed apart")]
     fn put<E: Endpoint>(
         &self,
@@ -226,7 +261,7 @@ impl Swarms {
         others: usize,
         random: &mut Random,
         list: &mut PeerList,
-    ) -> Result<(bool, bool), Refusal> {
+    ) -> Result<Change, Refusal> {
         let found = peers.find(&key, self.secret);
         let known = found.map(|place| *peers.record(place));
         if announce.event == AnnounceEvent::Stopped {
@@ -236,8 +271,9 @@ impl Swarms {
             {
                 peers.remove(place, self.secret);
                 self.peers.fetch_sub(1, Relaxed);
+                return Ok(Change { has_left: true, ..Change::default() });
             }
-            return Ok((false, false));
+            return Ok(Change::default());
         }
         known.iter().for_each(|known| record.inherit(known));
         let has_completed = announce.event == AnnounceEvent::Completed
@@ -255,7 +291,7 @@ impl Swarms {
             }
         };
         peers.choose(Some(place), record.is_seeder(), wish.want, wish.view, random, list);
-        Ok((found.is_none(), has_completed))
+        Ok(Change { is_new: found.is_none(), has_completed, has_left: false })
     }
 
     /// Whether one more swarm may be made, and by whom it counts as made.
@@ -305,8 +341,8 @@ impl Swarms {
     }
 
     /// The swarm is no longer there.
-    fn forget(&self, part: &mut Part, hash: &TorrentId) {
-        let Some(swarm) = part.swarms.remove(hash) else { return };
+    fn forget(&self, part: &mut Part, hash: &TorrentId, tag: u64) {
+        let Some(swarm) = part.swarms.remove(hash, tag) else { return };
         self.swarms.fetch_sub(1, Relaxed);
         self.peers.fetch_sub(swarm.len(), Relaxed);
         if let Some(maker) = swarm.maker {
@@ -315,25 +351,23 @@ impl Swarms {
                 *made == 0
             });
         }
-        let room = part.swarms.capacity();
-        if room > 64 && part.swarms.len() < room / 4 {
-            part.swarms.shrink_to(room / 2);
-        }
     }
 
     /// Looks at a swarm; makes none.
     pub(crate) fn look<T>(&self, hash: &TorrentId, look: impl FnOnce(&Swarm) -> T) -> Option<T> {
-        self.lock(hash).swarms.get(hash).map(|swarm| look(swarm))
+        let tag = self.tag(hash);
+        self.lock(tag).swarms.get(hash, tag).map(look)
     }
 
     /// Changes a swarm's marks or counts, making it first if it is not there; its peers are
     /// dropped when `change` says so. Not held by ceilings: what is decided here comes from us.
     pub(crate) fn change(&self, hash: &TorrentId, change: impl FnOnce(&mut Swarm) -> Keep) {
-        let mut guard = self.lock(hash);
+        let tag = self.tag(hash);
+        let mut guard = self.lock(tag);
         let part = &mut *guard;
-        let swarm = part.swarms.entry(*hash).or_insert_with(|| {
+        let swarm = part.swarms.get_or_insert_with(hash, tag, || {
             self.swarms.fetch_add(1, Relaxed);
-            Box::new(Swarm::new())
+            Swarm::new()
         });
         let (before, share) = (swarm.len(), swarm.share());
         if change(swarm) == Keep::Nobody {
@@ -343,7 +377,7 @@ impl Swarms {
         // Wraps to a subtraction when peers have gone.
         self.peers.fetch_add(swarm.len().wrapping_sub(before), Relaxed);
         if swarm.is_idle() {
-            self.forget(part, hash);
+            self.forget(part, hash, tag);
         }
     }
 
@@ -354,20 +388,21 @@ impl Swarms {
 
     /// Removes what is older than `oldest_s` in one shard, a few peers under each lock.
     pub(crate) fn sweep(&self, shard: usize, oldest_s: u32) {
-        let hashes: Vec<TorrentId> = self.lock_shard(shard).swarms.keys().copied().collect();
+        let hashes: Vec<_> = self.lock_shard(shard).swarms.iter().map(|(hash, _)| *hash).collect();
         for hash in hashes {
+            let tag = self.tag(&hash);
             let mut cursors = (usize::MAX, usize::MAX);
             while cursors != (0, 0) {
                 let mut guard = self.lock_shard(shard);
                 let part = &mut *guard;
-                let Some(swarm) = part.swarms.get_mut(&hash) else { break };
+                let Some(swarm) = part.swarms.get_mut(&hash, tag) else { break };
                 let (before, share) = (swarm.len(), swarm.share());
                 cursors.0 = self.expire(&mut swarm.v4, cursors.0, oldest_s);
                 cursors.1 = self.expire(&mut swarm.v6, cursors.1, oldest_s);
                 part.totals = part.totals + swarm.share() - share;
                 self.peers.fetch_sub(before - swarm.len(), Relaxed);
                 if swarm.is_idle() {
-                    self.forget(part, &hash);
+                    self.forget(part, &hash, tag);
                 }
             }
         }
@@ -394,7 +429,7 @@ impl Swarms {
             let mut guard = self.lock_shard(shard);
             let part = &mut *guard;
             let mut idle = Vec::new();
-            for (hash, swarm) in &mut part.swarms {
+            for (hash, swarm) in part.swarms.iter_mut() {
                 let (before, share) = (swarm.len(), swarm.share());
                 let in_v4 = remove_of_key(&mut swarm.v4, key, self.secret);
                 if in_v4 | remove_of_key(&mut swarm.v6, key, self.secret) {
@@ -403,7 +438,7 @@ impl Swarms {
                     idle.extend(swarm.is_idle().then_some(*hash));
                 }
             }
-            idle.iter().for_each(|hash| self.forget(part, hash));
+            idle.iter().for_each(|hash| self.forget(part, hash, self.tag(hash)));
         }
     }
 
@@ -436,7 +471,7 @@ impl Swarms {
     /// What is kept of a swarm.
     pub(crate) fn record(&self, hash: &TorrentId) -> SwarmRecord {
         let record = |swarm: &Swarm| record(hash, swarm);
-        self.look(hash, record).unwrap_or_else(|| record_of_nothing(hash))
+        self.look(hash, record).unwrap_or_else(|| self::record(hash, &Swarm::new()))
     }
 
     /// The info-hashes on the whitelist, in order.
@@ -484,8 +519,4 @@ fn summary(hash: &TorrentId, swarm: &Swarm) -> SwarmSummary {
 fn record(hash: &TorrentId, swarm: &Swarm) -> SwarmRecord {
     let Marks { is_listed, is_flagged, mode, .. } = swarm.marks;
     SwarmRecord { info_hash: *hash, is_listed, is_flagged, mode, completed: swarm.completed }
-}
-
-fn record_of_nothing(hash: &TorrentId) -> SwarmRecord {
-    record(hash, &Swarm::new())
 }

@@ -29,6 +29,7 @@ use crate::tracker::Tracker;
 use crate::tracker::connection_id::ConnectionIds;
 use crate::tracker::counters::Block;
 use crate::tracker::random::Random;
+use crate::tracker::swarms::Coming;
 #[cfg(target_os = "linux")]
 use crate::tracker::udp_batch::Batch;
 #[cfg(not(target_os = "linux"))]
@@ -122,8 +123,8 @@ impl UdpSockets {
             let worker = move || {
                 let block = tracker.counters().take_block();
                 let random = Random::from_os();
-                Worker { tracker, ids, block, random, list: PeerList::default() }
-                    .run(&socket, batch, &stop);
+                let (list, coming) = (PeerList::default(), Vec::new());
+                Worker { tracker, ids, block, random, list, coming }.run(&socket, batch, &stop);
             };
             workers.push(thread::Builder::new().name(format!("tracker-{number}")).spawn(worker)?);
         }
@@ -164,6 +165,8 @@ struct Worker {
     block: usize,
     random: Random,
     list: PeerList,
+    /// The announces of a batch.
+    coming: Vec<Coming>,
 }
 
 impl Worker {
@@ -179,6 +182,7 @@ impl Worker {
                 }
             };
             let now = self.tracker.now();
+            self.warm(&mut batch, count);
             for at in 0..count {
                 let Some((packet, out)) = batch.exchange(at) else { continue };
                 self.answer(&packet, now, out);
@@ -187,6 +191,22 @@ impl Worker {
             }
             batch.send(socket);
         }
+    }
+
+    /// Looks ahead: what the announces of a batch will need is brought near for all of them at
+    /// once. A single one has nothing to wait beside.
+    fn warm(&mut self, batch: &mut impl Datagrams, count: usize) {
+        if count < 2 {
+            return;
+        }
+        self.coming.clear();
+        for at in 0..count {
+            let Some((packet, _)) = batch.exchange(at) else { continue };
+            let Some(Request::Announce(request)) = Request::parse(packet.data) else { continue };
+            let asker = Asker::new(packet.from.ip().to_canonical(), packet.local);
+            self.coming.push(self.tracker.coming(request.info_hash, asker, request.port));
+        }
+        self.tracker.warm(&self.coming);
     }
 
     /// Writes the answer to a datagram into `out`; leaves it empty when there is none.
@@ -304,6 +324,7 @@ mod tests {
             block: 0,
             random: Random::from_seed(1),
             list: PeerList::default(),
+            coming: Vec::new(),
         };
         let batch = udp_single::Single::new(&server).unwrap();
         let thread = thread::spawn(move || worker.run(&server, batch, &told));

@@ -33,25 +33,45 @@ impl Events {
     pub(crate) fn try_follow(api: &Api, last: Option<&str>) -> Result<Self, Answer> {
         let mut headers = vec![("X-Api-Key", api.token.clone())];
         headers.extend(last.map(|id| ("Last-Event-ID", id.to_owned())));
-        let request = Request { method: "GET", target: "/v1/events", headers, body: None };
+        Self::try_open(api, "/v1/events", headers)
+    }
+
+    /// The stream at `target`; the answer, when it is no stream.
+    pub(crate) fn try_open(
+        api: &Api,
+        target: &str,
+        headers: Vec<(&str, String)>,
+    ) -> Result<Self, Answer> {
+        let request = Request { method: "GET", target, headers, body: None };
         let incoming = request.open(&api.host).expect("the server answers");
         if incoming.status != 200 {
             return Err(incoming.finish().expect("a refusal is whole"));
         }
         assert_eq!(incoming.header("content-type"), Some("text/event-stream"));
-        Ok(Self { incoming, text: String::new() })
+        Ok(Self::of(incoming))
+    }
+
+    /// The stream that somebody opened.
+    pub(crate) fn of(incoming: Incoming) -> Self {
+        Self { incoming, text: String::new() }
     }
 
     /// The next event; `None` when the stream has ended.
     pub(crate) fn next(&mut self) -> Option<Event> {
         loop {
+            if let Some(event) = event(&self.next_frame()?) {
+                return Some(event);
+            }
+        }
+    }
+
+    /// The lines of the next event or comment as they came; `None` when the stream has ended.
+    pub(crate) fn next_frame(&mut self) -> Option<String> {
+        loop {
             if let Some((frame, rest)) = self.text.split_once("\n\n") {
-                let event = event(frame);
-                self.text = rest.to_owned();
-                if let Some(event) = event {
-                    return Some(event);
-                }
-                continue;
+                let (frame, rest) = (frame.to_owned(), rest.to_owned());
+                self.text = rest;
+                return Some(frame);
             }
             let chunk = self.incoming.next_chunk().expect("the stream ends in order")?;
             self.text.push_str(&String::from_utf8(chunk).expect("events are UTF-8"));

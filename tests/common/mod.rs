@@ -10,6 +10,7 @@ pub(crate) mod aria2;
 pub(crate) mod bencode;
 pub(crate) mod events;
 pub(crate) mod golden;
+pub(crate) mod held_thread;
 pub(crate) mod http;
 pub(crate) mod machine;
 pub(crate) mod metadata_seeder;

@@ -3,10 +3,9 @@
 use std::io::Write;
 
 use clap::Args;
-use clap::CommandFactory;
 use clap_complete::Shell;
 
-use crate::app::cli::Cli;
+use crate::app::cli;
 use crate::app::cli::Failure;
 
 /// Arguments of `cove completions`.
@@ -20,7 +19,7 @@ pub(super) struct CompletionsArgs {
 pub(super) fn run(args: &CompletionsArgs, out: &mut impl Write) -> Result<(), Failure> {
     // The generator panics when its target fails, so it does not get standard output.
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "cove", &mut script);
+    clap_complete::generate(args.shell, &mut cli::tree(), "cove", &mut script);
     out.write_all(&script)?;
     Ok(())
 }

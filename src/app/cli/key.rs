@@ -7,9 +7,6 @@ use clap::Subcommand;
 
 use crate::app::cli::Context;
 use crate::app::cli::Failure;
-use crate::app::cli::Flags;
-use crate::app::cli::NoArgs;
-use crate::app::cli::With;
 use crate::app::cli::client::Client;
 use crate::app::cli::native_wire;
 use crate::app::cli::native_wire::KeyLine;
@@ -23,11 +20,11 @@ use crate::app::logging;
 #[derive(Debug, Subcommand)]
 pub(super) enum KeyAction {
     /// Make a key and print it; it is shown this once
-    Add(With<NewArgs>),
+    Add(NewArgs),
     /// List the keys by how they begin
-    Ls(With<NoArgs>),
+    Ls,
     /// Forget a key
-    Rm(With<RmArgs>),
+    Rm(RmArgs),
 }
 
 /// Arguments of `cove key add`.
@@ -49,17 +46,6 @@ pub(super) struct RmArgs {
     key: String,
 }
 
-impl KeyAction {
-    /// The flags after the command.
-    pub(super) fn flags(&self) -> &Flags {
-        match self {
-            Self::Add(with) => &with.flags,
-            Self::Ls(with) => &with.flags,
-            Self::Rm(with) => &with.flags,
-        }
-    }
-}
-
 /// Does what was asked for.
 pub(super) fn run(
     action: &KeyAction,
@@ -68,7 +54,7 @@ pub(super) fn run(
 ) -> Result<(), Failure> {
     let client = Client::find(context)?;
     match action {
-        KeyAction::Add(With { args, .. }) => {
+        KeyAction::Add(args) => {
             let wish = KeyWish { valid_s: args.valid_for, key: args.key.as_deref() };
             let body = client.post(&["keys"], &native_wire::key_body(&wish))?;
             if context.is_json {
@@ -77,7 +63,7 @@ pub(super) fn run(
             let made: NewKey = client.understood(&body)?;
             writeln!(out, "{}", logging::escape(&made.key))?;
         }
-        KeyAction::Ls(_) => {
+        KeyAction::Ls => {
             let body = client.get(&["keys"], &[])?;
             if context.is_json {
                 return client.print_json(&body, out);
@@ -87,7 +73,7 @@ pub(super) fn run(
             rows.extend(list.keys.iter().map(row));
             table::write(out, &rows)?;
         }
-        KeyAction::Rm(With { args, .. }) => {
+        KeyAction::Rm(args) => {
             client.delete(&["keys", &args.key])?;
             let prefix: String = args.key.chars().take(4).collect();
             writeln!(out, "removed {}...", logging::escape(&prefix))?;

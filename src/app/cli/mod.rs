@@ -30,7 +30,10 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::ArgMatches;
 use clap::Args;
+use clap::CommandFactory;
+use clap::FromArgMatches;
 use clap::Parser;
 use clap::Subcommand;
 
@@ -69,13 +72,11 @@ Exit codes:
 #[derive(Debug, Parser)]
 #[command(name = "cove", version, about, after_help = AFTER_HELP)]
 struct Cli {
-    #[command(flatten)]
-    flags: Flags,
     #[command(subcommand)]
     command: Command,
 }
 
-/// Flags that may stand before or after the command.
+/// Flags that may stand before and after every command; see [`tree`].
 ///
 /// Not clap's global flags: of those, `--set` before the command is lost when one stands after it.
 #[derive(Clone, Debug, Args)]
@@ -100,29 +101,29 @@ struct Flags {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Download, seed and answer until told to stop
-    Serve(With<serve::ServeArgs>),
+    Serve(serve::ServeArgs),
     /// Show every configuration value and where it came from
-    Config(With<NoArgs>),
+    Config,
     /// Look whether everything around the program is as it should be
-    Doctor(With<NoArgs>),
+    Doctor,
     /// Add torrents to the running server
-    Add(With<add::AddArgs>),
+    Add(add::AddArgs),
     /// List the torrents of the running server
-    Ls(With<ls::LsArgs>),
+    Ls(ls::LsArgs),
     /// Remove torrents from the running server
-    Rm(With<rm::RmArgs>),
+    Rm(rm::RmArgs),
     /// Share a file or folder as a private swarm of your own
-    Share(With<share::ShareArgs>),
+    Share(share::ShareArgs),
     /// List what is shared
-    Shares(With<NoArgs>),
+    Shares,
     /// End shares; the files stay
-    Unshare(With<share::UnshareArgs>),
-    /// Let people have your shares: add, ls, invite, revoke, rm
+    Unshare(share::UnshareArgs),
+    /// Let people have your shares: add, ls, show, invite, revoke, rm
     Friend(friend::FriendArgs),
     /// Show the connections of a torrent
-    Peers(With<peers::PeersArgs>),
-    /// Show what the running server's own tracker knows of an info-hash
-    Swarm(With<swarm::SwarmArgs>),
+    Peers(peers::PeersArgs),
+    /// Show who is in the swarm of a share or torrent, and whether you can stop
+    Swarm(swarm::SwarmArgs),
     /// Make, list and forget keys of the running server's own tracker
     #[command(subcommand)]
     Key(key::KeyAction),
@@ -132,27 +133,14 @@ enum Command {
     /// Make, list and revoke the tokens of the running server
     Token(token::TokenArgs),
     /// Show figures of the running server
-    Stats(With<NoArgs>),
+    Stats,
     /// Print what changes in the running server, as it changes
-    Events(With<events::EventsArgs>),
+    Events(events::EventsArgs),
     /// List and change the running server's settings
-    Settings(With<settings::SettingsArgs>),
+    Settings(settings::SettingsArgs),
     /// Print the completions of a shell
     Completions(completions::CompletionsArgs),
 }
-
-/// The arguments of a command, and the flags that stand after it.
-#[derive(Debug, Args)]
-struct With<T: Args> {
-    #[command(flatten)]
-    args: T,
-    #[command(flatten)]
-    flags: Flags,
-}
-
-/// A command has no arguments of its own.
-#[derive(Debug, Args)]
-struct NoArgs {}
 
 /// What a command needs to know besides its own arguments.
 struct Context {
@@ -198,38 +186,27 @@ impl Flags {
     }
 }
 
-impl Command {
-    fn flags(&self) -> Option<&Flags> {
-        match self {
-            Self::Serve(with) => Some(&with.flags),
-            Self::Config(with) | Self::Doctor(with) | Self::Stats(with) => Some(&with.flags),
-            Self::Events(with) => Some(&with.flags),
-            Self::Settings(with) => Some(&with.flags),
-            Self::Ls(with) => Some(&with.flags),
-            Self::Peers(with) => Some(&with.flags),
-            Self::Swarm(with) => Some(&with.flags),
-            Self::Key(action) => Some(action.flags()),
-            Self::Whitelist(action) => Some(action.flags()),
-            Self::Add(with) => Some(&with.flags),
-            Self::Rm(with) => Some(&with.flags),
-            Self::Token(args) => Some(args.flags()),
-            Self::Share(with) => with.args.flags().or(Some(&with.flags)),
-            Self::Shares(with) => Some(&with.flags),
-            Self::Unshare(with) => Some(&with.flags),
-            Self::Friend(args) => Some(args.flags()),
-            Self::Completions(_) => None,
-        }
+/// The tree of commands, each of them with the flags.
+fn tree() -> clap::Command {
+    with_flags(Cli::command())
+}
+
+fn with_flags(command: clap::Command) -> clap::Command {
+    Flags::augment_args(command).mut_subcommands(with_flags)
+}
+
+/// The flags before, between and after the commands.
+fn flags_of(matches: &ArgMatches) -> Result<Flags, clap::Error> {
+    let flags = Flags::from_arg_matches(matches)?;
+    match matches.subcommand() {
+        Some((_, later)) => Ok(flags.and_then(&flags_of(later)?)),
+        None => Ok(flags),
     }
 }
 
-impl Cli {
-    /// The flags before and after the command.
-    fn flags(&self) -> Flags {
-        match self.command.flags() {
-            Some(later) => self.flags.clone().and_then(later),
-            None => self.flags.clone(),
-        }
-    }
+/// The command and its flags.
+fn understood(matches: &ArgMatches) -> Result<(Cli, Flags), clap::Error> {
+    Ok((Cli::from_arg_matches(matches)?, flags_of(matches)?))
 }
 
 impl Context {
@@ -258,8 +235,8 @@ impl Context {
 
 /// Reads the command line and runs the command. Ends the process for `--help` and wrong usage.
 pub(super) fn main() -> ExitCode {
-    let cli = Cli::parse();
-    run(cli).unwrap_or_else(|failure| {
+    let (cli, flags) = understood(&tree().get_matches()).unwrap_or_else(|error| error.exit());
+    run(cli, &flags).unwrap_or_else(|failure| {
         if !failure.message.is_empty() {
             // With standard error gone, the exit code has to do.
             let _ = writeln!(io::stderr(), "cove: {}", logging::escape(&failure.message));
@@ -268,28 +245,28 @@ pub(super) fn main() -> ExitCode {
     })
 }
 
-fn run(cli: Cli) -> Result<ExitCode, Failure> {
-    let mut context = Context::new(&cli.flags())?;
+fn run(cli: Cli, flags: &Flags) -> Result<ExitCode, Failure> {
+    let mut context = Context::new(flags)?;
     let mut out = io::stdout();
     match cli.command {
-        Command::Serve(with) => return serve::run(&with.args, &mut context),
-        Command::Config(_) => config::run(&context, &mut out)?,
-        Command::Doctor(_) => doctor::run(&context, &mut out)?,
-        Command::Add(with) => add::run(&with.args, &context, &mut out)?,
-        Command::Ls(with) => ls::run(&with.args, &context, &mut out)?,
-        Command::Peers(with) => peers::run(&with.args, &context, &mut out)?,
-        Command::Swarm(with) => swarm::run(&with.args, &context, &mut out)?,
+        Command::Serve(args) => return serve::run(&args, &mut context),
+        Command::Config => config::run(&context, &mut out)?,
+        Command::Doctor => doctor::run(&context, &mut out)?,
+        Command::Add(args) => add::run(&args, &context, &mut out)?,
+        Command::Ls(args) => ls::run(&args, &context, &mut out)?,
+        Command::Peers(args) => peers::run(&args, &context, &mut out)?,
+        Command::Swarm(args) => swarm::run(&args, &context, &mut out)?,
         Command::Key(action) => key::run(&action, &context, &mut out)?,
         Command::Whitelist(action) => whitelist::run(&action, &context, &mut out)?,
-        Command::Rm(with) => rm::run(&with.args, &context, &mut out)?,
+        Command::Rm(args) => rm::run(&args, &context, &mut out)?,
         Command::Token(args) => token::run(&args, &context, &mut out)?,
-        Command::Share(with) => share::run(&with.args, &context, &mut out)?,
-        Command::Shares(_) => share::list(&context, &mut out)?,
-        Command::Unshare(with) => share::end(&with.args, &context, &mut out)?,
+        Command::Share(args) => share::run(&args, &context, &mut out)?,
+        Command::Shares => share::list(&context, &mut out)?,
+        Command::Unshare(args) => share::end(&args, &context, &mut out)?,
         Command::Friend(args) => friend::run(&args, &context, &mut out)?,
-        Command::Stats(_) => stats::run(&context, &mut out)?,
-        Command::Events(with) => events::run(&with.args, &context, &mut out)?,
-        Command::Settings(with) => settings::run(&with.args, &context, &mut out)?,
+        Command::Stats => stats::run(&context, &mut out)?,
+        Command::Events(args) => events::run(&args, &context, &mut out)?,
+        Command::Settings(args) => settings::run(&args, &context, &mut out)?,
         Command::Completions(args) => completions::run(&args, &mut out)?,
     }
     out.flush()?;
@@ -298,17 +275,26 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
-    fn parse(arguments: &[&str]) -> Cli {
-        Cli::try_parse_from([&["cove"], arguments].concat()).unwrap()
+    fn parse(arguments: &[&str]) -> Result<Flags, clap::Error> {
+        let matches = tree().try_get_matches_from([&["cove"], arguments].concat())?;
+        understood(&matches).map(|(_, flags)| flags)
+    }
+
+    /// The paths to all commands below `command`, groups of commands too.
+    fn paths(command: &clap::Command) -> Vec<Vec<String>> {
+        let below = |one: &clap::Command| {
+            let inner = paths(one).into_iter();
+            let all = inner.chain([Vec::new()]);
+            all.map(|path| [vec![one.get_name().to_owned()], path].concat()).collect::<Vec<_>>()
+        };
+        command.get_subcommands().flat_map(below).collect()
     }
 
     #[test]
     fn the_tree_of_commands_is_sound_and_help_names_every_exit_code() {
-        Cli::command().debug_assert();
+        tree().debug_assert();
         let help = Cli::command().render_help().to_string();
         for code in 0..=9 {
             assert!(help.contains(&format!("\n  {code}  ")), "{code}");
@@ -316,28 +302,50 @@ mod tests {
     }
 
     #[test]
-    fn flags_count_before_and_after_the_command() {
-        let cli = parse(&["--set", "a=1", "ls", "--set", "b=2", "--json"]);
-        let flags = cli.flags();
-        assert_eq!(flags.set, ["a=1", "b=2"]);
-        assert!(flags.json);
-        assert_eq!(Cli::try_parse_from(["cove", "rm"]).unwrap_err().exit_code(), 2);
+    fn flags_count_before_between_and_after_commands() {
+        let arguments =
+            ["--set", "a=1", "--url=x", "settings", "--set", "b=2", "ls", "--set", "c=3", "--json"];
+        let flags = parse(&arguments).unwrap();
+        assert_eq!(flags.set, ["a=1", "b=2", "c=3"]);
+        assert!(flags.json && flags.url.as_deref() == Some("x"));
+        let flags = parse(&["--state-dir=a", "key", "ls", "--state-dir", "b"]).unwrap();
+        assert_eq!(flags.state_dir, Some("b".into()), "the last one wins");
+        assert_eq!(parse(&["rm"]).unwrap_err().exit_code(), 2);
+    }
+
+    #[test]
+    fn every_command_takes_the_flags() {
+        let tree = tree();
+        let paths = paths(&tree);
+        for known in [&["serve"][..], &["settings"], &["settings", "ls"], &["friend", "invite"]] {
+            assert!(paths.iter().any(|path| path == known), "{known:?}");
+        }
+        for path in paths {
+            let start = Some(&tree);
+            let command = path.iter().fold(start, |command, name| command?.find_subcommand(name));
+            let has = |flag: &str| {
+                command.unwrap().get_arguments().any(|one| one.get_long() == Some(flag))
+            };
+            for flag in ["state-dir", "config", "set", "json", "url"] {
+                assert!(has(flag), "{path:?} --{flag}");
+            }
+        }
     }
 
     #[test]
     fn a_path_is_shared_and_a_word_does_something_with_a_share() {
         for arguments in [&["share", "x", "--json"][..], &["share", "republish", "x", "--json"]] {
-            assert!(parse(arguments).flags().json, "{arguments:?}");
+            assert!(parse(arguments).unwrap().json, "{arguments:?}");
         }
-        assert!(parse(&["--json", "share", "ls"]).flags().json);
+        assert!(parse(&["--json", "share", "ls"]).unwrap().json);
         for wrong in [&["share"][..], &["share", "x", "check", "y"], &["share", "check"]] {
-            assert!(Cli::try_parse_from([&["cove"], wrong].concat()).is_err(), "{wrong:?}");
+            assert!(parse(wrong).is_err(), "{wrong:?}");
         }
     }
 
     #[test]
     fn a_set_without_a_value_is_wrong_usage() {
-        let failure = Context::new(&parse(&["--set", "api.bind", "ls"]).flags).err().unwrap();
+        let failure = Context::new(&parse(&["--set", "api.bind", "ls"]).unwrap()).err().unwrap();
         assert_eq!(failure.exit, Exit::Usage);
         assert!(failure.message.contains("section.key=value"));
     }

@@ -65,6 +65,49 @@ pub(super) struct Swarm {
     pub(super) mode: Option<String>,
 }
 
+/// The swarm of a torrent of the server's own.
+#[derive(Debug, Deserialize)]
+pub(super) struct SwarmView {
+    pub(super) name: String,
+    pub(super) participants: Vec<ParticipantLine>,
+    pub(super) friends: Vec<FriendInSwarm>,
+    pub(super) seeders: u64,
+    pub(super) leechers: u64,
+    pub(super) completed: u64,
+    pub(super) copies: f64,
+    pub(super) other_seeds: u64,
+    pub(super) other_seed_seen_at: Option<i64>,
+    pub(super) can_stop: bool,
+}
+
+/// What a table shows of a participant.
+#[derive(Debug, Deserialize)]
+pub(super) struct ParticipantLine {
+    pub(super) ip: String,
+    pub(super) friend: Option<String>,
+    pub(super) client: String,
+    pub(super) inside: bool,
+    pub(super) own: bool,
+    pub(super) progress: f64,
+    pub(super) state: String,
+    pub(super) claimed_uploaded: Option<u64>,
+    pub(super) claimed_downloaded: Option<u64>,
+    pub(super) seen_ago_s: u32,
+    pub(super) sent: Option<u64>,
+    pub(super) received: Option<u64>,
+    pub(super) upload_rate: Option<u64>,
+    pub(super) download_rate: Option<u64>,
+}
+
+/// A friend's account in a swarm.
+#[derive(Debug, Deserialize)]
+pub(super) struct FriendInSwarm {
+    pub(super) name: String,
+    pub(super) is_complete: bool,
+    pub(super) last_seen_at: i64,
+    pub(super) excess: u64,
+}
+
 /// Its peers.
 #[derive(Debug, Deserialize)]
 pub(super) struct SwarmPeers {

@@ -30,6 +30,12 @@ enum SettingsAction {
         #[arg(long)]
         changeable: bool,
     },
+    /// Print the value of a setting
+    Get {
+        /// Such as client.limits.upload_bytes_per_s
+        #[arg(value_name = "KEY")]
+        key: String,
+    },
     /// Change settings: in force at once, and kept
     Set {
         /// Such as client.limits.upload_bytes_per_s=500000
@@ -60,6 +66,14 @@ pub(super) fn run(
             let list: SettingLines = client.understood(&body)?;
             let shown = list.settings.iter().filter(|one| one.can_change || !changeable);
             show(shown, out)
+        }
+        SettingsAction::Get { key } => {
+            let body = client.get(&["settings", key], &[])?;
+            if context.is_json {
+                return client.print_json(&body, out);
+            }
+            let setting: SettingLine = client.understood(&body)?;
+            Ok(writeln!(out, "{}", logging::escape(&setting.value_text()))?)
         }
         SettingsAction::Set { changes } => set(&client, changes, context, out),
         SettingsAction::Reset { keys } => {

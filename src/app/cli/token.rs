@@ -8,9 +8,6 @@ use clap::Subcommand;
 use crate::app::Exit;
 use crate::app::cli::Context;
 use crate::app::cli::Failure;
-use crate::app::cli::Flags;
-use crate::app::cli::NoArgs;
-use crate::app::cli::With;
 use crate::app::cli::client::Client;
 use crate::app::cli::native_wire;
 use crate::app::cli::native_wire::NewToken;
@@ -35,11 +32,11 @@ pub(super) struct TokenArgs {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Make a token and print it; it is not shown again
-    Add(With<AddArgs>),
+    Add(AddArgs),
     /// List the tokens, without their secrets
-    Ls(With<NoArgs>),
+    Ls,
     /// Revoke tokens
-    Rm(With<RmArgs>),
+    Rm(RmArgs),
 }
 
 #[derive(Debug, Args)]
@@ -61,17 +58,6 @@ struct RmArgs {
     tokens: Vec<String>,
 }
 
-impl TokenArgs {
-    /// The flags that stand after the command.
-    pub(super) fn flags(&self) -> &Flags {
-        match &self.action {
-            Action::Add(with) => &with.flags,
-            Action::Ls(with) => &with.flags,
-            Action::Rm(with) => &with.flags,
-        }
-    }
-}
-
 /// Makes, lists or revokes.
 pub(super) fn run(
     args: &TokenArgs,
@@ -80,9 +66,9 @@ pub(super) fn run(
 ) -> Result<(), Failure> {
     let client = Client::find(context)?;
     match &args.action {
-        Action::Add(with) => add(&with.args, &client, context, out),
-        Action::Ls(_) => list(&client, context, out),
-        Action::Rm(with) => remove(&with.args, &client, context, out),
+        Action::Add(args) => add(args, &client, context, out),
+        Action::Ls => list(&client, context, out),
+        Action::Rm(args) => remove(args, &client, context, out),
     }
 }
 

@@ -7,9 +7,6 @@ use clap::Subcommand;
 
 use crate::app::cli::Context;
 use crate::app::cli::Failure;
-use crate::app::cli::Flags;
-use crate::app::cli::NoArgs;
-use crate::app::cli::With;
 use crate::app::cli::client::Client;
 use crate::app::cli::native_wire::Whitelist;
 use crate::app::logging;
@@ -18,11 +15,11 @@ use crate::app::logging;
 #[derive(Debug, Subcommand)]
 pub(super) enum WhitelistAction {
     /// Put swarms on the whitelist
-    Add(With<Hashes>),
+    Add(Hashes),
     /// Print the whitelist, an info-hash a line
-    Ls(With<NoArgs>),
+    Ls,
     /// Take swarms off the whitelist
-    Rm(With<Hashes>),
+    Rm(Hashes),
 }
 
 /// Swarms by name.
@@ -33,16 +30,6 @@ pub(super) struct Hashes {
     hashes: Vec<String>,
 }
 
-impl WhitelistAction {
-    /// The flags after the command.
-    pub(super) fn flags(&self) -> &Flags {
-        match self {
-            Self::Add(with) | Self::Rm(with) => &with.flags,
-            Self::Ls(with) => &with.flags,
-        }
-    }
-}
-
 /// Does what was asked for; stops at the first that fails.
 pub(super) fn run(
     action: &WhitelistAction,
@@ -51,13 +38,13 @@ pub(super) fn run(
 ) -> Result<(), Failure> {
     let client = Client::find(context)?;
     match action {
-        WhitelistAction::Add(with) => {
-            for hash in &with.args.hashes {
+        WhitelistAction::Add(args) => {
+            for hash in &args.hashes {
                 client.put(&["whitelist", hash])?;
                 writeln!(out, "listed {}", logging::escape(hash))?;
             }
         }
-        WhitelistAction::Ls(_) => {
+        WhitelistAction::Ls => {
             let body = client.get(&["whitelist"], &[])?;
             if context.is_json {
                 return client.print_json(&body, out);
@@ -67,8 +54,8 @@ pub(super) fn run(
                 writeln!(out, "{}", logging::escape(hash))?;
             }
         }
-        WhitelistAction::Rm(with) => {
-            for hash in &with.args.hashes {
+        WhitelistAction::Rm(args) => {
+            for hash in &args.hashes {
                 client.delete(&["whitelist", hash])?;
                 writeln!(out, "removed {}", logging::escape(hash))?;
             }

@@ -13,6 +13,7 @@ use crate::domain::swarm::Announce;
 use crate::domain::swarm::Asker;
 use crate::domain::swarm::PeerList;
 use crate::http::Reply;
+use crate::http::Unanswered;
 use crate::service::swarms::Swarms;
 
 thread_local! {
@@ -71,6 +72,13 @@ pub fn answer(swarms: &Swarms, request: &Request<'_>) -> Option<Reply> {
     }
     swarms.note_traffic(request.path.len() + request.query.len(), out.len());
     Some(Reply::new(200).content_type("text/plain").bytes(out))
+}
+
+/// What was refused before it came here.
+pub fn refuse(why: &Unanswered) -> Reply {
+    let mut out = Vec::new();
+    wire::failure(&why.message, &mut out);
+    Reply::new(why.status).content_type("text/plain").bytes(out)
 }
 
 fn announce(swarms: &Swarms, query: &[u8], key: Option<&str>, asker: Asker, out: &mut Vec<u8>) {

@@ -251,8 +251,13 @@ pub fn scraped(counts: &[(TorrentId, SwarmCounts)], out: &mut Vec<u8>) {
 
 /// The answer to a request that is wrong.
 pub fn failed(error: QueryError, out: &mut Vec<u8>) {
+    failure(error.0, out);
+}
+
+/// An answer that says why there is no other.
+pub fn failure(reason: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(b"d14:failure reason");
-    put_bytes(out, error.0.as_bytes());
+    put_bytes(out, reason.as_bytes());
     out.push(b'e');
 }
 

@@ -73,7 +73,8 @@ async fn follow(request: Request<'_>) -> Outcome {
     let services = request.services();
     let (snapshot, reader) = services.events.subscribe(last_seen(&request));
     let revoked = Box::pin(services.auth.ended(&request.grant));
-    let feed = Feed { events: Box::pin(events(snapshot, reader)), revoked, farewell };
+    let feed =
+        Feed { events: Box::pin(events(snapshot, reader)), revoked, farewell, has_comments: true };
     Ok(Reply::new(200).events(place, feed))
 }
 
@@ -93,13 +94,9 @@ fn events(
     });
     stream::iter(parts.map(Ok)).chain(stream::unfold(Some(reader), |reader| async {
         let mut reader = reader?;
-        loop {
-            let Ok(change) = reader.next().await else { return Some((Err(Behind), None)) };
-            let words = change.words(API, events_wire::delta);
-            // What changed may be nothing that is shown.
-            if !words.is_empty() {
-                return Some((Ok(words), Some(reader)));
-            }
+        match reader.next_words(API, events_wire::delta).await {
+            Ok(words) => Some((Ok(words), Some(reader))),
+            Err(_) => Some((Err(Behind), None)),
         }
     }))
 }

@@ -13,13 +13,13 @@ use crate::dialects::native::torrents_wire::TorrentRow;
 use crate::dialects::native::wire;
 use crate::domain::hash::TorrentId;
 use crate::domain::swarm::SwarmSummary;
-use crate::domain::torrent::Torrent;
 use crate::service::events::Change;
 use crate::service::events::Changed;
 use crate::service::events::EventId;
+use crate::service::events::Labelled;
 use crate::service::events::Overview;
-use crate::service::events::ShareState;
 use crate::service::events::Snapshot;
+use crate::service::share_watch::ShareState;
 
 /// The data of a `snapshot` event. What was known before is forgotten when part 1 comes.
 #[derive(Serialize, ToSchema)]
@@ -165,7 +165,7 @@ pub(super) fn part(snapshot: &Snapshot, part: usize, count: usize, rows: usize) 
     let body = SnapshotPart {
         part: part + 1,
         parts: count,
-        torrents: page(&snapshot.torrents, part, rows).iter().map(|one| torrent(one)).collect(),
+        torrents: page(&snapshot.torrents, part, rows).iter().map(torrent).collect(),
         swarms: page(&snapshot.swarms, part, rows).iter().map(SwarmRow::from).collect(),
         shares: match part {
             0 => snapshot.shares.iter().map(|(id, one)| ShareStateRow::of(id, one)).collect(),
@@ -185,7 +185,7 @@ pub(super) fn part(snapshot: &Snapshot, part: usize, count: usize, rows: usize) 
 pub(super) fn delta(change: &Change) -> Vec<u8> {
     let mut body = Delta::default();
     for (id, changed) in &change.torrents {
-        match difference(changed, |one| torrent(one)) {
+        match difference(changed, torrent) {
             Some(Value::Object(none)) if none.is_empty() => {}
             Some(members) => drop(body.torrents.insert(id.to_string(), members)),
             None => body.torrents_gone.push(id.to_string()),
@@ -233,8 +233,8 @@ fn changed_members(before: &Value, after: Value) -> Map<String, Value> {
     after.into_iter().filter(|(name, value)| before.get(name) != Some(value)).collect()
 }
 
-fn torrent(torrent: &Torrent) -> Value {
-    let mut row = value(&TorrentRow::of(torrent, None));
+fn torrent(torrent: &Labelled) -> Value {
+    let mut row = value(&TorrentRow::of(&torrent.torrent, None, &torrent.labels));
     if let Value::Object(members) = &mut row {
         // Swarms are told apart: a torrent would change with each announce.
         members.shift_remove("swarm");

@@ -16,8 +16,10 @@ use crate::dialects::native::friends_wire::NewInvite;
 use crate::dialects::native::problem::Problem;
 use crate::dialects::native::request::Request;
 use crate::dialects::native::wire;
+use crate::domain::account::Balance;
 use crate::domain::error::Error;
 use crate::domain::error::ErrorKind;
+use crate::domain::share::Friend;
 use crate::domain::share::FriendName;
 use crate::domain::token::Scope;
 use crate::http::Reply;
@@ -42,6 +44,13 @@ const ROUTES: &[Route] = &[
         needs: Scope::Tracker,
         query: &[],
         run: |request| Box::pin(add_friend(request)),
+    },
+    Route {
+        method: "GET",
+        path: "/v1/friends/{name}",
+        needs: Scope::Read,
+        query: &[],
+        run: |request| Box::pin(show_friend(request)),
     },
     Route {
         method: "DELETE",
@@ -92,6 +101,7 @@ const ROUTES: &[Route] = &[
     paths(
         list_friends,
         add_friend,
+        show_friend,
         remove_friend,
         revoke_friend,
         invite_friend,
@@ -105,13 +115,16 @@ struct Document;
 
 /// All friends
 ///
-/// A key is a secret: a list shows only how it begins.
+/// A key is a secret: a list shows only how it begins. `account` is what a friend's clients claim in
+/// your private shares, and what your own client saw of it.
 #[utoipa::path(get, path = "/v1/friends", tag = "friends",
     responses((status = 200, description = "By name, revoked ones too", body = FriendList)))]
 async fn list_friends(request: Request<'_>) -> Outcome {
     let now_s = unix_now_s();
-    let friends = request.services().friends.list();
-    let friends: Vec<FriendRow> = friends.iter().map(|one| FriendRow::of(one, now_s)).collect();
+    let services = request.services();
+    let (balances, nothing) = (services.accounts.balances().await, Balance::default());
+    let row = |one: &Friend| FriendRow::of(one, balances.get(&one.name).unwrap_or(&nothing), now_s);
+    let friends: Vec<FriendRow> = services.friends.list().iter().map(row).collect();
     Ok(wire::reply(200, &FriendList { total: friends.len(), friends }))
 }
 
@@ -137,6 +150,19 @@ async fn add_friend(mut request: Request<'_>) -> Outcome {
     Ok(wire::reply(201, &NewFriend::of(&friend)))
 }
 
+/// One friend
+///
+/// With the account share by share.
+#[utoipa::path(get, path = "/v1/friends/{name}", tag = "friends",
+    params(("name" = String, Path, description = "The friend's name")),
+    responses((status = 200, description = "The friend", body = FriendRow)))]
+async fn show_friend(request: Request<'_>) -> Outcome {
+    let (services, name) = (request.services(), name(&request)?);
+    let friend = services.friends.get(&name)?;
+    let balance = services.accounts.balance(&name).await;
+    Ok(wire::reply(200, &FriendRow::in_full(&friend, &balance, unix_now_s())))
+}
+
 /// Shuts a friend out and forgets the name
 #[utoipa::path(delete, path = "/v1/friends/{name}", tag = "friends",
     params(("name" = String, Path, description = "The friend's name")),
@@ -154,8 +180,10 @@ async fn remove_friend(request: Request<'_>) -> Outcome {
     params(("name" = String, Path, description = "The friend's name")),
     responses((status = 200, description = "The friend as it is now", body = FriendRow)))]
 async fn revoke_friend(request: Request<'_>) -> Outcome {
-    let friend = request.services().friends.revoke(&name(&request)?).await?;
-    Ok(wire::reply(200, &FriendRow::of(&friend, unix_now_s())))
+    let services = request.services();
+    let friend = services.friends.revoke(&name(&request)?).await?;
+    let balance = services.accounts.balance(&friend.name).await;
+    Ok(wire::reply(200, &FriendRow::of(&friend, &balance, unix_now_s())))
 }
 
 /// Invites a friend to a share

@@ -4,6 +4,8 @@ use serde::Deserialize;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::domain::account::Balance;
+use crate::domain::account::ShareBalance;
 use crate::domain::share::Friend;
 use crate::domain::share::Invite;
 use crate::service::friends::Invitation;
@@ -47,6 +49,55 @@ pub(super) struct FriendRow {
     shares: Option<Vec<String>>,
     /// Whether the key lets in now.
     is_good: bool,
+    /// What their clients claim, and what was seen of it.
+    account: AccountRow,
+}
+
+/// What a friend's clients claim in private shares, and what our own client saw of it. A claim is
+/// what they tell the tracker; bytes are payload.
+#[derive(Serialize, ToSchema)]
+pub(super) struct AccountRow {
+    /// Bytes they say they sent to anybody.
+    claimed_uploaded: u64,
+    /// Bytes they say they received from anybody.
+    claimed_downloaded: u64,
+    /// Bytes that our own client sent to them.
+    sent: u64,
+    /// Bytes that our own client received from them.
+    received: u64,
+    /// Claimed bytes sent for each received; null when none was received.
+    ratio: Option<f64>,
+    /// When they were last heard of, Unix seconds; null = never.
+    last_seen_at: Option<i64>,
+    /// Info-hashes of the shares that they say they have in full.
+    completed_shares: Vec<String>,
+    /// Bytes they say they sent and that nobody can have received.
+    excess: u64,
+    /// Whether there are such bytes. They are no proof of bad will, but of wrong numbers.
+    is_marked: bool,
+    /// Share by share; null in lists.
+    shares: Option<Vec<ShareAccountRow>>,
+}
+
+/// An account in one share.
+#[derive(Serialize, ToSchema)]
+struct ShareAccountRow {
+    /// Info-hash of the share, which may have ended.
+    share: String,
+    /// Bytes they say they sent to anybody.
+    claimed_uploaded: u64,
+    /// Bytes they say they received from anybody.
+    claimed_downloaded: u64,
+    /// Bytes that our own client sent to them.
+    sent: u64,
+    /// Bytes that our own client received from them.
+    received: u64,
+    /// They say that they have all of it.
+    is_complete: bool,
+    /// When they were last heard of in it, Unix seconds.
+    last_seen_at: i64,
+    /// Bytes they say they sent and that nobody can have received.
+    excess: u64,
 }
 
 /// A friend that was just added.
@@ -123,7 +174,8 @@ pub(super) struct InviteRow {
 }
 
 impl FriendRow {
-    pub(super) fn of(friend: &Friend, now_s: i64) -> Self {
+    /// In a list, or after a change.
+    pub(super) fn of(friend: &Friend, balance: &Balance, now_s: i64) -> Self {
         let is_over = friend.valid_until.is_some_and(|last| last < now_s);
         let hex = |shares: &Vec<_>| shares.iter().map(ToString::to_string).collect();
         Self {
@@ -134,6 +186,46 @@ impl FriendRow {
             revoked_at: friend.revoked_at,
             shares: friend.shares.as_ref().map(hex),
             is_good: !is_over && friend.revoked_at.is_none(),
+            account: AccountRow::of(balance),
+        }
+    }
+
+    /// With the account share by share.
+    pub(super) fn in_full(friend: &Friend, balance: &Balance, now_s: i64) -> Self {
+        let mut row = Self::of(friend, balance, now_s);
+        row.account.shares = Some(balance.shares.iter().map(ShareAccountRow::of).collect());
+        row
+    }
+}
+
+impl AccountRow {
+    fn of(balance: &Balance) -> Self {
+        Self {
+            claimed_uploaded: balance.claimed_up,
+            claimed_downloaded: balance.claimed_down,
+            sent: balance.sent,
+            received: balance.received,
+            ratio: balance.ratio(),
+            last_seen_at: balance.seen_at,
+            completed_shares: balance.complete.iter().map(ToString::to_string).collect(),
+            excess: balance.excess,
+            is_marked: balance.excess > 0,
+            shares: None,
+        }
+    }
+}
+
+impl ShareAccountRow {
+    fn of(one: &ShareBalance) -> Self {
+        Self {
+            share: one.share.to_string(),
+            claimed_uploaded: one.claimed_up,
+            claimed_downloaded: one.claimed_down,
+            sent: one.sent,
+            received: one.received,
+            is_complete: one.is_complete,
+            last_seen_at: one.seen_at,
+            excess: one.excess,
         }
     }
 }

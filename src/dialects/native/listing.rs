@@ -23,6 +23,7 @@ use crate::service::access::unix_now_s;
 use crate::service::filter::Around;
 use crate::service::filter::Filter;
 use crate::service::filter::Order;
+use crate::service::labels::LabelSet;
 
 /// Rows of torrents that are gone; past it they are forgotten.
 const GONE_ROWS_MAX: usize = 1_024;
@@ -35,7 +36,14 @@ pub(super) const QUERY: &[&str] = &["filter", "sort", "offset", "limit", "fields
 /// The rows as they were last written.
 #[derive(Default)]
 pub(super) struct Rows {
-    kept: DashMap<TorrentId, (u64, Bytes)>,
+    kept: DashMap<TorrentId, Kept>,
+}
+
+/// A row, and what it was written from.
+struct Kept {
+    mark: u64,
+    labels: Arc<LabelSet>,
+    row: Bytes,
 }
 
 /// Which torrents a list shows, and what of them.
@@ -111,11 +119,14 @@ impl Rows {
                 (counts.seeders, counts.leechers, counts.completed, swarm.is_flagged)
             }),
         ));
-        if let Some(kept) = self.kept.get(&torrent.id).filter(|kept| kept.0 == mark) {
-            return kept.1.clone();
+        let labels = services.labels.get(torrent.id);
+        // Other labels are another value, whatever they say.
+        let is_fresh = |kept: &Kept| kept.mark == mark && Arc::ptr_eq(&kept.labels, &labels);
+        if let Some(kept) = self.kept.get(&torrent.id).filter(|kept| is_fresh(kept)) {
+            return kept.row.clone();
         }
-        let row = Bytes::from(wire::text(&TorrentRow::of(torrent, swarm.as_ref())));
-        self.kept.insert(torrent.id, (mark, row.clone()));
+        let row = Bytes::from(wire::text(&TorrentRow::of(torrent, swarm.as_ref(), &labels)));
+        self.kept.insert(torrent.id, Kept { mark, labels, row: row.clone() });
         row
     }
 
@@ -143,8 +154,13 @@ pub(super) fn passing(
 
 /// With what filters and orders know of a torrent besides itself.
 fn looking_around<T>(services: &Services, work: impl FnOnce(&Around<'_>) -> T) -> T {
-    let swarm = |id: TorrentId| services.swarms.get(&id).map(|swarm| swarm.counts);
-    work(&Around { swarm: &swarm, ..Around::at(unix_now_s()) })
+    let labels = &services.labels;
+    work(&Around {
+        now_s: unix_now_s(),
+        category: &|id| labels.get(id).category.clone(),
+        tags: &|id| labels.get(id).tags.clone(),
+        swarm: &|id| services.swarms.get(&id).map(|swarm| swarm.counts),
+    })
 }
 
 fn mark_of(parts: impl Hash) -> u64 {

@@ -27,6 +27,8 @@ mod shares;
 mod shares_wire;
 mod stats;
 mod stats_wire;
+mod swarm_view;
+mod swarm_view_wire;
 mod swarms;
 mod swarms_wire;
 mod tokens;
@@ -48,6 +50,7 @@ use crate::domain::token::Scope;
 use crate::http::Call;
 use crate::http::EventStreams;
 use crate::http::Reply;
+use crate::http::Unanswered;
 use crate::service::Services;
 
 /// What a handler comes to.
@@ -81,6 +84,7 @@ const GROUPS: &[Group] = &[
     access::GROUP,
     tokens::GROUP,
     shares::GROUP,
+    swarm_view::GROUP,
     friends::GROUP,
     events::GROUP,
     stats::GROUP,
@@ -126,6 +130,11 @@ impl Native {
     fn documents(&self) -> &Documents {
         self.documents.get_or_init(Documents::new)
     }
+}
+
+/// A call that did not come here, or was not answered, as a problem.
+pub fn refuse(why: &Unanswered) -> Reply {
+    Problem::of_unanswered(why).into_reply()
 }
 
 /// Every route of every subject.

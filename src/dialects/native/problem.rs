@@ -5,6 +5,7 @@ use crate::domain::error::Error;
 use crate::domain::error::ErrorKind;
 use crate::http::BodyError;
 use crate::http::Reply;
+use crate::http::Unanswered;
 use crate::service::filter::FilterError;
 
 /// Seconds after which something busy may be tried again.
@@ -190,6 +191,17 @@ impl Problem {
             BodyError::Late => Self::new(Kind::BodyTimeout, "the body did not come in time"),
             BodyError::Broken => Self::invalid("the body is broken off"),
         }
+    }
+
+    /// What was refused before it came here, or not answered.
+    pub(super) fn of_unanswered(why: &Unanswered) -> Self {
+        let kind = match why.status {
+            403 => Kind::Forbidden,
+            500 => Kind::Internal,
+            503 => Kind::Busy,
+            _ => Kind::Invalid,
+        };
+        Self { retry_after_s: why.retry_after_s, ..Self::new(kind, why.message.clone()) }
     }
 
     /// For results of single parts of a request.

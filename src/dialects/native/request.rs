@@ -16,9 +16,6 @@ use crate::domain::torrent::Torrent;
 use crate::http::Call;
 use crate::service::Services;
 
-/// Largest JSON body, in bytes (rule W9).
-const JSON_BYTES_MAX: usize = 1 << 20;
-
 /// What a handler is given.
 pub(super) struct Request<'a> {
     pub(super) native: &'a Native,
@@ -69,11 +66,15 @@ impl<'a> Request<'a> {
 
     /// A JSON body. A body of another type is refused, one that names none is taken for JSON.
     pub(super) async fn json<T: wire::Body>(&mut self) -> Result<T, Problem> {
-        self.json_of(JSON_BYTES_MAX).await
+        self.json_of(self.call.body_limits().json).await
     }
 
-    /// As [`Request::json`], with a limit of its own: for JSON that holds torrent files.
-    pub(super) async fn json_of<T: wire::Body>(&mut self, limit: usize) -> Result<T, Problem> {
+    /// As [`Request::json`], for JSON that may hold torrent files.
+    pub(super) async fn json_with_torrents<T: wire::Body>(&mut self) -> Result<T, Problem> {
+        self.json_of(self.call.body_limits().json_with_torrent()).await
+    }
+
+    async fn json_of<T: wire::Body>(&mut self, limit: usize) -> Result<T, Problem> {
         if !self.is_json() {
             return Err(no_json());
         }
@@ -83,8 +84,9 @@ impl<'a> Request<'a> {
 
     /// As [`Request::json`], for routes whose body may be left out.
     pub(super) async fn optional_json<T: wire::Body + Default>(&mut self) -> Result<T, Problem> {
-        let body = self.call.json(JSON_BYTES_MAX).await;
-        let body = body.map_err(|error| Problem::of_body(error, JSON_BYTES_MAX))?;
+        let limit = self.call.body_limits().json;
+        let body = self.call.json(limit).await;
+        let body = body.map_err(|error| Problem::of_body(error, limit))?;
         if body.is_empty() {
             return Ok(T::default());
         }

@@ -13,13 +13,11 @@ use crate::dialects::native::shares_wire::ShareBody;
 use crate::dialects::native::shares_wire::ShareChange;
 use crate::dialects::native::shares_wire::ShareList;
 use crate::dialects::native::shares_wire::ShareRow;
-use crate::dialects::native::shares_wire::SwarmBody;
 use crate::dialects::native::wire;
 use crate::domain::token::Scope;
 use crate::http::Reply;
 use crate::service::share_jobs::JobView;
 use crate::service::shares::ShareView;
-use crate::service::swarm_view;
 
 pub(super) const GROUP: Group = Group { routes: ROUTES, document: Document::openapi };
 
@@ -96,13 +94,6 @@ const ROUTES: &[Route] = &[
     },
     Route {
         method: "GET",
-        path: "/v1/shares/{share}/swarm",
-        needs: Scope::Read,
-        query: &[],
-        run: |request| Box::pin(share_swarm(request)),
-    },
-    Route {
-        method: "GET",
         path: "/v1/shares/{share}/torrent",
         needs: Scope::Read,
         query: &[],
@@ -123,7 +114,6 @@ const ROUTES: &[Route] = &[
         end_share,
         check_share,
         republish_share,
-        share_swarm,
         share_torrent
     ),
     tags((name = "shares", description = "Your own files as tracked swarms"))
@@ -253,22 +243,6 @@ async fn end_share(request: Request<'_>) -> Outcome {
     let id = shares.find(request.param(0))?.share.id;
     shares.unshare(id).await?;
     Ok(Reply::new(204))
-}
-
-/// Who is in the swarm of a share
-///
-/// What the tracker was told, joined with what our own client sees: by whose key, from where, how
-/// far, and the claims beside the facts.
-#[utoipa::path(get, path = "/v1/shares/{share}/swarm", tag = "shares",
-    params(("share" = String, Path, description = "Its info-hash, or its whole name")),
-    responses((status = 200, description = "Ourselves first, then by progress",
-               body = SwarmBody)))]
-async fn share_swarm(request: Request<'_>) -> Outcome {
-    let services = request.services();
-    let id = services.shares.find(request.param(0))?.share.id;
-    let parts = ((&services.shares, &services.friends), (&services.torrents, &services.swarms));
-    let view = swarm_view::of_share(parts.0, parts.1, id).await?;
-    Ok(wire::reply(200, &SwarmBody::of(&view)))
 }
 
 /// The .torrent file of a share

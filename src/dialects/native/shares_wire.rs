@@ -12,8 +12,6 @@ use crate::service::share_jobs::JobView;
 use crate::service::shares::ShareView;
 use crate::service::shares::ShareWish;
 use crate::service::shares::Shares;
-use crate::service::swarm_view::Participant;
-use crate::service::swarm_view::SwarmView;
 
 /// What to share, and how.
 #[derive(Deserialize, ToSchema)]
@@ -146,86 +144,6 @@ pub(super) struct JobRow {
     is_new: Option<bool>,
     /// Why it failed.
     error: Option<String>,
-}
-
-/// The swarm of a share.
-#[derive(Serialize, ToSchema)]
-pub(super) struct SwarmBody {
-    /// Ourselves first, then by progress.
-    participants: Vec<ParticipantRow>,
-    /// Others that have all of it.
-    other_seeds: usize,
-    /// Whether all of it stays in the swarm when we stop now.
-    can_stop: bool,
-}
-
-/// One participant.
-#[derive(Serialize, ToSchema)]
-struct ParticipantRow {
-    ip: String,
-    /// Where it listens; null when it has not announced.
-    port: Option<u16>,
-    /// Whose key it announced with.
-    friend: Option<String>,
-    client: String,
-    /// In the house: on this machine or the local network.
-    inside: bool,
-    /// Our own client.
-    own: bool,
-    /// 0 to 1.
-    progress: f64,
-    /// `announced`, `connected` or `both`.
-    known: &'static str,
-    /// Bytes it says it sent to anybody.
-    claimed_uploaded: Option<u64>,
-    /// Bytes it says it received from anybody.
-    claimed_downloaded: Option<u64>,
-    /// Seconds since it announced.
-    announced_ago_s: Option<u32>,
-    /// Bytes we sent to it over this connection.
-    sent: Option<u64>,
-    /// Bytes we received from it over this connection.
-    received: Option<u64>,
-    /// Bytes/s to it.
-    upload_rate: Option<u32>,
-    /// Bytes/s from it.
-    download_rate: Option<u32>,
-}
-
-impl SwarmBody {
-    pub(super) fn of(view: &SwarmView) -> Self {
-        Self {
-            participants: view.participants.iter().map(ParticipantRow::of).collect(),
-            other_seeds: view.other_seeds,
-            can_stop: view.can_stop,
-        }
-    }
-}
-
-impl ParticipantRow {
-    fn of(one: &Participant) -> Self {
-        Self {
-            ip: one.ip.to_string(),
-            port: one.port,
-            friend: one.friend.as_ref().map(ToString::to_string),
-            client: one.client.clone(),
-            inside: one.is_inside,
-            own: one.is_own,
-            progress: one.progress,
-            known: match (one.claim, one.link) {
-                (Some(_), Some(_)) => "both",
-                (Some(_), None) => "announced",
-                _ => "connected",
-            },
-            claimed_uploaded: one.claim.map(|claim| claim.uploaded),
-            claimed_downloaded: one.claim.map(|claim| claim.downloaded),
-            announced_ago_s: one.claim.map(|claim| claim.age_s),
-            sent: one.link.map(|link| link.sent),
-            received: one.link.map(|link| link.received),
-            upload_rate: one.link.map(|link| link.upload_rate),
-            download_rate: one.link.map(|link| link.download_rate),
-        }
-    }
 }
 
 impl ShareBody {

@@ -1,11 +1,11 @@
 //! The JSON of our own tracker's swarms.
 
 use serde::Deserialize;
-use serde::Deserializer;
 use serde::Serialize;
 use utoipa::IntoParams;
 use utoipa::ToSchema;
 
+use crate::dialects::native::wire::present;
 use crate::domain::access::Mode;
 use crate::domain::access::SwarmRecord;
 use crate::domain::swarm::AnnounceEvent;
@@ -140,15 +140,6 @@ pub(super) struct SwarmPatch {
     #[serde(deserialize_with = "present")]
     #[schema(value_type = Option<ModeName>)]
     pub(super) mode: Option<Option<ModeName>>,
-}
-
-/// A member that is there, even when it is null.
-fn present<'de, D, T>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Deserialize<'de>,
-{
-    Option::<T>::deserialize(deserializer).map(Some)
 }
 
 impl SwarmRow {

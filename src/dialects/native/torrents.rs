@@ -24,21 +24,23 @@ use crate::dialects::native::torrents_wire::PatchBody;
 use crate::dialects::native::torrents_wire::QueueBody;
 use crate::dialects::native::torrents_wire::TorrentList;
 use crate::dialects::native::torrents_wire::TorrentRow;
+use crate::dialects::native::torrents_wire::object_text;
 use crate::dialects::native::wire;
 use crate::domain::error::Error;
 use crate::domain::error::ErrorKind;
 use crate::domain::hash::AnyHash;
 use crate::domain::hash::TorrentId;
 use crate::domain::token::Scope;
+use crate::http::BodyError;
 use crate::http::Reply;
 use crate::service::adding::AddWish;
 use crate::service::adding::Added;
 use crate::service::adding::Source;
 use crate::service::bulk::Action;
 use crate::service::filter::Filter;
+use crate::service::labels::LabelSet;
+use crate::service::labels::LabelWish;
 
-/// Largest body that holds torrent files (rules F4, W9).
-const TORRENT_BYTES_MAX: usize = 10 << 20;
 /// The registered type of a torrent file.
 const TORRENT_TYPE: &str = "application/x-bittorrent";
 
@@ -56,7 +58,7 @@ const ROUTES: &[Route] = &[
         method: "POST",
         path: "/v1/torrents",
         needs: Scope::Client,
-        query: &["save_path", "files", "stopped", "auto_managed"],
+        query: &IN_QUERY,
         run: |request| Box::pin(add_torrent(request)),
     },
     Route {
@@ -178,7 +180,9 @@ async fn list_torrents(request: Request<'_>) -> Outcome {
         ("save_path" = Option<String>, Query, description = "As in the JSON, beside a torrent file"),
         ("files" = Option<String>, Query, description = "Likewise; indices with commas"),
         ("stopped" = Option<bool>, Query, description = "Likewise"),
-        ("auto_managed" = Option<bool>, Query, description = "Likewise")),
+        ("auto_managed" = Option<bool>, Query, description = "Likewise"),
+        ("category" = Option<String>, Query, description = "Likewise"),
+        ("tags" = Option<String>, Query, description = "Likewise; words with commas")),
     request_body(content(
         (AddBody = "application/json"),
         (Vec<u8> = "application/x-bittorrent"))),
@@ -189,14 +193,14 @@ async fn add_torrent(mut request: Request<'_>) -> Outcome {
         request.content_type().is_some_and(|kind| kind.eq_ignore_ascii_case(TORRENT_TYPE));
     let (source, wish) = if is_file {
         let options = in_query(&request)?;
-        let file = request.body(TORRENT_BYTES_MAX).await?;
+        let file = request.body(request.call.body_limits().torrent).await?;
         (Source::File(file.to_vec()), wish_of(&options))
     } else {
         if let Some(name) = request.call.query_names().find(|name| IN_QUERY.contains(name)) {
             let message = format!("`{name}` belongs into the JSON, not into the query");
             return Err(Problem::invalid(message));
         }
-        let body: AddBody = request.json_of(TORRENT_BYTES_MAX).await?;
+        let body: AddBody = request.json_with_torrents().await?;
         (source_of(&request, &body).await?, wish_of(&body))
     };
     let services = request.services();
@@ -208,7 +212,7 @@ async fn add_torrent(mut request: Request<'_>) -> Outcome {
 }
 
 /// The options that may stand in the query beside a torrent file.
-const IN_QUERY: [&str; 4] = ["save_path", "files", "stopped", "auto_managed"];
+const IN_QUERY: [&str; 6] = ["save_path", "files", "stopped", "auto_managed", "category", "tags"];
 
 fn in_query(request: &Request<'_>) -> Result<AddBody, Problem> {
     let index = |text: &str| {
@@ -221,8 +225,15 @@ fn in_query(request: &Request<'_>) -> Result<AddBody, Problem> {
         files: files.transpose()?,
         stopped: request.flag("stopped")?,
         auto_managed: request.flag("auto_managed")?,
+        category: request.query("category").map(str::to_owned),
+        tags: request.query("tags").map(|tags| words(tags).map(str::to_owned).collect()),
         ..AddBody::default()
     })
+}
+
+/// Words with commas.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim).filter(|word| !word.is_empty())
 }
 
 fn wish_of(options: &AddBody) -> AddWish {
@@ -231,6 +242,12 @@ fn wish_of(options: &AddBody) -> AddWish {
         selected_files: options.files.clone(),
         is_stopped: options.stopped.unwrap_or(false),
         auto_managed: options.auto_managed.unwrap_or(false),
+        labels: LabelSet {
+            category: options.category.clone(),
+            tags: options.tags.clone().unwrap_or_default(),
+            metadata: options.metadata.as_ref().map(object_text).unwrap_or_default(),
+            ..LabelSet::default()
+        },
         ..AddWish::default()
     }
 }
@@ -246,6 +263,10 @@ async fn source_of(request: &Request<'_>, body: &AddBody) -> Result<Source, Prob
             }
         }),
         (None, Some(file)) => match STANDARD.decode(file) {
+            Ok(file) if file.len() > request.call.body_limits().torrent => {
+                let limit = request.call.body_limits().torrent;
+                Err(Problem::of_body(BodyError::TooLarge, limit))
+            }
             Ok(file) => Ok(Source::File(file)),
             Err(_) => Err(Problem::invalid("`torrent` is a torrent file in base64")),
         },
@@ -259,7 +280,7 @@ async fn source_of(request: &Request<'_>, body: &AddBody) -> Result<Source, Prob
 #[utoipa::path(post, path = "/v1/torrents/bulk-add", tag = "torrents", request_body = BulkAddBody,
     responses((status = 200, description = "What came of each", body = BulkResults)))]
 async fn add_torrents(mut request: Request<'_>) -> Outcome {
-    let body: BulkAddBody = request.json_of(TORRENT_BYTES_MAX).await?;
+    let body: BulkAddBody = request.json_with_torrents().await?;
     let mut results: Vec<Option<BulkResult>> = Vec::with_capacity(body.torrents.len());
     let mut wishes = Vec::with_capacity(body.torrents.len());
     for torrent in &body.torrents {
@@ -301,7 +322,7 @@ type Named = (String, Result<TorrentId, Problem>);
 #[utoipa::path(post, path = "/v1/torrents/bulk", tag = "torrents", request_body = BulkBody,
     responses((status = 200, description = "What came of each", body = BulkResults)))]
 async fn act_on_torrents(mut request: Request<'_>) -> Outcome {
-    let body: BulkBody = request.json_of(TORRENT_BYTES_MAX).await?;
+    let body: BulkBody = request.json_with_torrents().await?;
     let action = action_of(&body)?;
     let services = request.services();
     let (named, known): (Vec<Named>, Vec<TorrentId>) = match (&body.info_hashes, &body.filter) {
@@ -373,6 +394,15 @@ async fn change_torrent(mut request: Request<'_>) -> Outcome {
     let id = request.torrent()?.id;
     let body: PatchBody = request.json().await?;
     let torrents = &request.services().torrents;
+    let wish = LabelWish {
+        category: body.category,
+        tags: body.tags,
+        metadata: body.metadata.as_ref().map(object_text),
+        max_connections: None,
+    };
+    if wish != LabelWish::default() {
+        torrents.labels().change(id, wish).await?;
+    }
     if body.download_limit.is_some() || body.upload_limit.is_some() {
         torrents.set_limits(id, body.download_limit, body.upload_limit).await?;
     }

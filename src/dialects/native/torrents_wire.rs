@@ -2,13 +2,17 @@
 
 use serde::Deserialize;
 use serde::Serialize;
+use serde_json::Map;
+use serde_json::Value;
 use utoipa::IntoParams;
 use utoipa::ToSchema;
 
 use crate::dialects::native::wire::ProblemBody;
+use crate::dialects::native::wire::present;
 use crate::domain::swarm::SwarmSummary;
 use crate::domain::torrent::State;
 use crate::domain::torrent::Torrent;
+use crate::service::labels::LabelSet;
 use crate::service::torrents::QueueMove;
 
 /// Names the torrent.
@@ -114,6 +118,13 @@ pub(super) struct TorrentRow<'a> {
     private: Option<bool>,
     /// What its maker wrote into it.
     comment: Option<&'a str>,
+    /// The one word that somebody chose for its kind; null when none.
+    category: Option<&'a str>,
+    /// Words that somebody put on it, in order.
+    tags: &'a [String],
+    /// What somebody keeps with it; an empty object when nothing.
+    #[schema(value_type = Object)]
+    metadata: Map<String, Value>,
     /// It neither asks nor serves.
     paused: bool,
     /// The queue decides when it runs.
@@ -177,6 +188,9 @@ impl<'a> TorrentRow<'a> {
         "files",
         "private",
         "comment",
+        "category",
+        "tags",
+        "metadata",
         "paused",
         "auto_managed",
         "queue_position",
@@ -202,8 +216,12 @@ impl<'a> TorrentRow<'a> {
         "swarm",
     ];
 
-    /// A torrent and its swarm.
-    pub(super) fn of(torrent: &'a Torrent, swarm: Option<&SwarmSummary>) -> Self {
+    /// A torrent, its swarm, and what is written on it.
+    pub(super) fn of(
+        torrent: &'a Torrent,
+        swarm: Option<&SwarmSummary>,
+        labels: &'a LabelSet,
+    ) -> Self {
         let status = &torrent.status;
         let metadata = torrent.metadata.as_deref();
         let moment = |at: i64| Some(at).filter(|at| *at > 0);
@@ -225,6 +243,9 @@ impl<'a> TorrentRow<'a> {
                 .map(|metadata| metadata.files.iter().filter(|file| !file.is_padding).count()),
             private: metadata.map(|metadata| metadata.is_private),
             comment: metadata.map(|metadata| metadata.comment.as_str()),
+            category: labels.category.as_deref(),
+            tags: &labels.tags,
+            metadata: object(&labels.metadata),
             paused: status.is_paused,
             auto_managed: status.is_auto_managed,
             queue_position: u32::try_from(status.queue_position).ok(),
@@ -249,6 +270,23 @@ impl<'a> TorrentRow<'a> {
             seeding_duration: status.seeding_s,
             swarm: swarm.map(JoinedSwarm::of),
         }
+    }
+}
+
+/// An object that is kept as text; an empty one for an empty text.
+fn object(text: &str) -> Map<String, Value> {
+    match text {
+        "" => Map::new(),
+        text => serde_json::from_str(text).unwrap_or_default(),
+    }
+}
+
+/// An object as the text that is kept of it.
+pub(super) fn object_text(object: &Map<String, Value>) -> String {
+    match object.is_empty() {
+        true => String::new(),
+        // Writing to memory cannot fail.
+        false => serde_json::to_string(object).unwrap_or_default(),
     }
 }
 
@@ -303,6 +341,14 @@ pub(super) struct AddBody {
     pub(super) stopped: Option<bool>,
     /// The queue decides when it runs.
     pub(super) auto_managed: Option<bool>,
+    /// One word for its kind.
+    pub(super) category: Option<String>,
+    /// Words to find it by.
+    #[schema(max_items = 100)]
+    pub(super) tags: Option<Vec<String>>,
+    /// Anything else to keep with it.
+    #[schema(value_type = Option<Object>)]
+    pub(super) metadata: Option<Map<String, Value>>,
 }
 
 /// What may change in a torrent; what is absent stays.
@@ -315,6 +361,16 @@ pub(super) struct PatchBody {
     pub(super) upload_limit: Option<u32>,
     /// The queue decides when it runs.
     pub(super) auto_managed: Option<bool>,
+    /// One word for its kind; null takes it.
+    #[serde(deserialize_with = "present")]
+    #[schema(value_type = Option<String>)]
+    pub(super) category: Option<Option<String>>,
+    /// These words, in place of those that it has.
+    #[schema(max_items = 100)]
+    pub(super) tags: Option<Vec<String>>,
+    /// This, in place of what is kept with it; an empty object takes that.
+    #[schema(value_type = Option<Object>)]
+    pub(super) metadata: Option<Map<String, Value>>,
 }
 
 /// Where files go.
@@ -391,7 +447,7 @@ pub(super) struct BulkBody {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct BulkAddBody {
-    /// In any number that fits into 10 MiB.
+    /// In any number that fits into a body: by default about 15 MiB.
     pub(super) torrents: Vec<AddBody>,
 }
 
@@ -452,7 +508,7 @@ mod tests {
             status: Status { availability: f32::NAN, queue_position: -1, ..Status::default() },
             revision: 1,
         };
-        let row = wire::text(&TorrentRow::of(&torrent, None));
+        let row = wire::text(&TorrentRow::of(&torrent, None, &LabelSet::default()));
         let row: serde_json::Value = serde_json::from_slice(&row).unwrap();
         let names: Vec<&String> = row.as_object().unwrap().keys().collect();
         assert_eq!(names, TorrentRow::MEMBERS);

@@ -1,5 +1,7 @@
 //! The JSON that all subjects of this API share: problems, reading bodies, writing answers.
 
+use serde::Deserialize;
+use serde::Deserializer;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
@@ -46,6 +48,15 @@ pub(super) fn parse<T: Body>(body: &[u8]) -> Result<T, Problem> {
             false => Problem::invalid(format!("the body is not JSON: {place}")),
         }
     })
+}
+
+/// A member that is there, even when it is null.
+pub(super) fn present<'de, D, T>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    Option::<T>::deserialize(deserializer).map(Some)
 }
 
 /// `value` as JSON text.

@@ -20,6 +20,7 @@ use crate::dialects::porla::torrents_wire::Add;
 use crate::dialects::porla::torrents_wire::Added;
 use crate::domain::error::Error;
 use crate::domain::error::ErrorKind;
+use crate::domain::hash::InfoHashes;
 use crate::service::adding::AddWish;
 use crate::service::adding::Parsed;
 use crate::service::adding::Source;
@@ -35,29 +36,28 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 
 impl Porla {
     pub(super) async fn add(&self, params: Params) -> Outcome {
+        let bytes_max = params.by.torrent_bytes_max;
         let mut wish: Add = params.read()?;
-        let parsed = parse(&mut wish).await?;
+        let parsed = parse(&mut wish, bytes_max).await?;
         let hashes = parsed.hashes();
         let preset = self.services.presets.of(wish.preset.as_deref());
         let wish = merged(wish, preset)?;
         if wish.session.as_ref().is_some_and(|name| !self.services.sessions.has(name)) {
             return Err(Failure::of(-10, "Session not found"));
         }
-        if let Some(existing) = self.services.torrents.existing(&hashes) {
-            return Err(already_in(&existing.session));
-        }
-        let session = wish.session.clone();
         match self.services.torrents.add_new(parsed, wish).await {
             Ok(_) => answer(&Added { info_hash: Hash(hashes) }),
-            Err(error) => Err(self.not_added(&error, session)),
+            Err(error) => Err(self.not_added(&error, &hashes)),
         }
     }
 
-    fn not_added(&self, error: &Error, session: Option<String>) -> Failure {
+    fn not_added(&self, error: &Error, hashes: &InfoHashes) -> Failure {
+        if let Some(there) = self.services.torrents.existing(hashes)
+            && error.kind() == ErrorKind::Conflict
+        {
+            return Failure::of(-3, format!("Torrent already in session '{}'", there.session));
+        }
         match error.kind() {
-            ErrorKind::Conflict => {
-                already_in(&session.unwrap_or_else(|| self.services.sessions.default_name()))
-            }
             ErrorKind::Invalid | ErrorKind::Forbidden | ErrorKind::NotFound => {
                 Failure::because(-4, "Failed to add torrent", error)
             }
@@ -66,28 +66,30 @@ impl Porla {
     }
 }
 
-fn already_in(session: &str) -> Failure {
-    Failure::of(-3, format!("Torrent already in session '{session}'"))
-}
-
 /// `ti` wins over `magnet_uri`.
-async fn parse(wish: &mut Add) -> Result<Parsed, Failure> {
+async fn parse(wish: &mut Add, bytes_max: usize) -> Result<Parsed, Failure> {
     if let Some(ti) = wish.ti.take() {
         let broken = || Failure::of(-1, "Failed to bdecode 'ti' parameter");
         let bytes = BASE64.decode(ti.trim_end()).map_err(|_| broken())?;
         if !bencode::is_bencoded(&bytes) {
             return Err(broken());
         }
+        if bytes.len() > bytes_max {
+            let error = Error::invalid(format!("the torrent file has more than {bytes_max} bytes"));
+            return Err(unparsed(&error));
+        }
         let parsed = Parsed::of(Source::File(bytes)).await;
-        return parsed.map_err(|error| {
-            Failure::because(-2, "Failed to parse torrent_info from bdecoded data", &error)
-        });
+        return parsed.map_err(|error| unparsed(&error));
     }
     let Some(uri) = wish.magnet_uri.take() else {
         return Err(Failure::of(-4, "Either 'ti' or 'magnet_uri' must be set"));
     };
     let parsed = Parsed::of(Source::Magnet(uri)).await;
     parsed.map_err(|error| Failure::because(-3, "Could not parse 'magnet_uri' param", &error))
+}
+
+fn unparsed(error: &Error) -> Failure {
+    Failure::because(-2, "Failed to parse torrent_info from bdecoded data", error)
 }
 
 /// What the preset says, and over it what the caller says.

@@ -38,6 +38,14 @@ impl Failure {
         Self::Method { code, message: message.into(), more }
     }
 
+    /// What a change of the configuration is refused with.
+    pub(super) fn of_setting(error: Error) -> Self {
+        match error.kind() {
+            ErrorKind::NotFound | ErrorKind::Conflict => Self::of(-1, error.public_message()),
+            _ => Self::from(error),
+        }
+    }
+
     /// The whole answer.
     pub(super) fn text(&self, id: &Id) -> Vec<u8> {
         match self {

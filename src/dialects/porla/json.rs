@@ -2,6 +2,8 @@
 //!
 //! The original's JSON library orders the keys of every object; so do we.
 
+use std::net::IpAddr;
+
 use serde::Deserialize;
 use serde::Deserializer;
 use serde::Serialize;
@@ -14,6 +16,7 @@ use crate::dialects::porla::errors::Failure;
 use crate::dialects::porla::errors::More;
 use crate::domain::hash::AnyHash;
 use crate::domain::hash::InfoHashes;
+use crate::domain::token::Grant;
 
 /// The result of a method, as text.
 pub(super) struct Answer(Vec<u8>);
@@ -25,13 +28,31 @@ pub(super) type Outcome = Result<Answer, Failure>;
 pub(super) struct Id(Value);
 
 /// The parameters of a request: an object.
-pub(super) struct Params(Map<String, Value>);
+pub(super) struct Members(Map<String, Value>);
+
+/// What a method is called with.
+pub(super) struct Params {
+    members: Members,
+    /// Who calls.
+    pub(super) by: Caller,
+}
+
+/// Who calls a method.
+#[derive(Clone)]
+pub(super) struct Caller {
+    /// From where.
+    pub(super) address: IpAddr,
+    /// What the token grants.
+    pub(super) grant: Grant,
+    /// How large a torrent file they may send.
+    pub(super) torrent_bytes_max: usize,
+}
 
 /// A request whose envelope is right.
 pub(super) struct Request {
     id: Id,
     method: String,
-    params: Result<Params, String>,
+    params: Result<Members, String>,
 }
 
 impl Request {
@@ -50,7 +71,7 @@ impl Request {
             None => return Err(invalid_request("`method` is missing")),
         };
         let params = match whole.remove("params") {
-            Some(Value::Object(params)) => Ok(Params(params)),
+            Some(Value::Object(params)) => Ok(Members(params)),
             Some(_) => Err("`params` is not an object".to_owned()),
             None => Err("key 'params' not found".to_owned()),
         };
@@ -63,15 +84,20 @@ impl Request {
     }
 
     /// The id, and the parameters or what is wrong with them.
-    pub(super) fn into_parts(self) -> (Id, Result<Params, String>) {
+    pub(super) fn into_parts(self) -> (Id, Result<Members, String>) {
         (self.id, self.params)
     }
 }
 
 impl Params {
+    /// These parameters, from somebody.
+    pub(super) fn new(members: Members, by: Caller) -> Self {
+        Self { members, by }
+    }
+
     /// The parameters of one method. Unknown ones are ignored.
     pub(super) fn read<T: DeserializeOwned>(self) -> Result<T, Failure> {
-        serde_json::from_value(Value::Object(self.0))
+        serde_json::from_value(Value::Object(self.members.0))
             .map_err(|error| Failure::Internal(error.to_string()))
     }
 }
@@ -120,9 +146,9 @@ impl Serialize for Hash {
 pub(super) struct Object(Map<String, Value>);
 
 impl Object {
-    /// From the text that [`Object::to_text`] made; empty for anything else.
+    /// From an object as text, by whatever API it came; empty for anything else.
     pub(super) fn from_text(text: &str) -> Self {
-        serde_json::from_str(text).map(Self).unwrap_or_default()
+        serde_json::from_str(text).unwrap_or_default()
     }
 
     /// As text; empty for an empty object.
@@ -180,6 +206,11 @@ fn sorted(value: Value) -> Value {
 /// What a method answers.
 pub(super) fn answer(result: &impl Serialize) -> Outcome {
     Ok(Answer(text_of(result).into_bytes()))
+}
+
+/// What methods of the later line answer that have nothing to say.
+pub(super) fn empty() -> Outcome {
+    answer(&Map::new())
 }
 
 /// What a method answers that has nothing to say.

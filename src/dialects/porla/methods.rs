@@ -66,20 +66,36 @@ const METHODS: &[Method] = &[
     change("torrents.resume", |porla, params| Box::pin(porla.resume(params))),
     change("torrents.trackers.add", |porla, params| Box::pin(porla.add_tracker(params))),
     read("torrents.trackers.list", |porla, params| Box::pin(porla.trackers(params))),
+    manage("auth.init", |porla, params| Box::pin(porla.auth_init(params))),
+    manage("auth.keys.create", |porla, params| Box::pin(porla.create_key(params))),
+    manage("auth.keys.list", |porla, params| Box::pin(porla.list_keys(params))),
+    manage("auth.keys.remove", |porla, params| Box::pin(porla.remove_key(params))),
+    read("auth.login", |porla, params| Box::pin(porla.auth_login(params))),
+    read("sessions.get", |porla, params| Box::pin(porla.get_session(params))),
     read("sessions.list", |porla, params| Box::pin(porla.sessions(params))),
     change("sessions.pause", |porla, params| Box::pin(porla.pause_session(params))),
     change("sessions.resume", |porla, params| Box::pin(porla.resume_session(params))),
+    read("sessions.settings.get", |porla, params| Box::pin(porla.get_settings(params))),
     read("sessions.settings.list", |porla, params| Box::pin(porla.settings(params))),
+    manage("sessions.settings.set", |porla, params| Box::pin(porla.set_settings(params))),
+    manage("presets.add", |porla, params| Box::pin(porla.add_preset(params))),
+    read("presets.get", |porla, params| Box::pin(porla.get_preset(params))),
     read("presets.list", |porla, params| Box::pin(porla.presets(params))),
+    manage("presets.remove", |porla, params| Box::pin(porla.remove_preset(params))),
+    manage("presets.update", |porla, params| Box::pin(porla.update_preset(params))),
     read("fs.space", |porla, params| Box::pin(porla.space(params))),
+    read("mmdb.lookup", |porla, params| Box::pin(porla.lookup(params))),
+    read("sys.status", |porla, params| Box::pin(porla.status(params))),
     read("sys.versions", |porla, params| Box::pin(porla.versions(params))),
     read("kv.get", |porla, params| Box::pin(porla.kv_get(params))),
     change("kv.set", |porla, params| Box::pin(porla.kv_set(params))),
     read("plugins.list", |porla, params| Box::pin(porla.plugins(params))),
     read("plugins.get", |porla, params| Box::pin(porla.no_plugin(params))),
+    manage("plugins.add", |porla, params| Box::pin(porla.add_plugin(params))),
     manage("plugins.configure", |porla, params| Box::pin(porla.no_plugin(params))),
     manage("plugins.install", |porla, params| Box::pin(porla.install_plugin(params))),
     manage("plugins.reload", |porla, params| Box::pin(porla.no_plugin(params))),
+    manage("plugins.remove", |porla, params| Box::pin(porla.remove_plugin(params))),
     manage("plugins.uninstall", |porla, params| Box::pin(porla.no_plugin(params))),
     manage("plugins.update", |porla, params| Box::pin(porla.update_plugin(params))),
     manage("webui.install", |porla, params| Box::pin(porla.install_webui(params))),
@@ -94,9 +110,23 @@ mod tests {
         for (place, method) in METHODS.iter().enumerate() {
             assert!(METHODS[..place].iter().all(|other| other.name != method.name));
             let end = method.name.rsplit('.').next().unwrap_or_default();
-            let looks =
-                ["list", "get", "count", "overview", "versions", "space", "priorities", "progress"];
-            assert_eq!(method.needed == Scope::Read, looks.contains(&end), "{}", method.name);
+            let looks = [
+                "list",
+                "get",
+                "count",
+                "overview",
+                "versions",
+                "space",
+                "priorities",
+                "progress",
+                "status",
+                "lookup",
+                "login",
+            ];
+            // What keys there are is not for everybody.
+            let is_secret = method.name == "auth.keys.list";
+            let is_read = looks.contains(&end) && !is_secret;
+            assert_eq!(method.needed == Scope::Read, is_read, "{}", method.name);
         }
         assert!(find("torrents.list").is_some() && find("torrents").is_none());
     }

@@ -9,13 +9,20 @@ mod auth;
 mod bencode;
 mod details;
 mod errors;
+mod events;
+mod events_wire;
 mod json;
+mod keys;
 mod list;
 mod list_wire;
 mod methods;
 mod overview;
+mod presets;
+mod presets_wire;
 mod server;
 mod server_wire;
+mod sessions;
+mod sessions_wire;
 mod torrents;
 mod torrents_wire;
 mod users;
@@ -24,33 +31,40 @@ mod users_wire;
 use std::sync::Arc;
 
 use crate::dialects::porla::errors::Failure;
+use crate::dialects::porla::json::Caller;
 use crate::dialects::porla::json::HashParam;
+use crate::dialects::porla::json::Params;
 use crate::domain::torrent::Torrent;
 use crate::http::BodyError;
 use crate::http::Call;
+use crate::http::EventStreams;
 use crate::http::Reply;
+use crate::http::Unanswered;
 use crate::service::Services;
-
-/// Largest request, in bytes: a torrent file of 10 MiB in base64, and the rest (rules F4, W9).
-const REQUEST_BYTES_MAX: usize = 16 << 20;
 
 /// The dialect over the services.
 pub struct Porla {
     services: Services,
+    streams: EventStreams,
 }
 
 /// Whether a path is this API's.
 pub fn owns(segments: &[&str]) -> bool {
     matches!(
         segments,
-        ["api", "v1", "jsonrpc" | "system"] | ["api", "v1", "auth", "init" | "login"]
+        ["api", "v1", "jsonrpc" | "system" | "events"] | ["api", "v1", "auth", "init" | "login"]
     )
 }
 
+/// What was refused before it came here, or not answered: plain text, as whatever is no JSON-RPC.
+pub fn refuse(why: &Unanswered) -> Reply {
+    text(why.status, &why.message)
+}
+
 impl Porla {
-    /// Over `services`.
-    pub fn new(services: Services) -> Self {
-        Self { services }
+    /// Over `services`; event streams take their places from `streams`.
+    pub fn new(services: Services, streams: EventStreams) -> Self {
+        Self { services, streams }
     }
 
     /// Answers a call of this API.
@@ -62,6 +76,7 @@ impl Porla {
         }
         match (call.method().as_str(), words.as_slice()) {
             ("POST", [.., "jsonrpc"]) => self.rpc(&mut call).await,
+            ("GET" | "HEAD", [.., "events"]) => self.follow(&call),
             ("GET" | "HEAD", [.., "system"]) => self.system(),
             ("POST", [.., "init"]) => self.init(&mut call).await,
             ("POST", [.., "login"]) => self.login(&mut call).await,
@@ -76,7 +91,7 @@ impl Porla {
             Ok(grant) => grant,
             Err(reply) => return *reply,
         };
-        let body = match call.json(REQUEST_BYTES_MAX).await {
+        let body = match call.json(call.body_limits().json_with_torrent()).await {
             Ok(body) => body,
             Err(BodyError::TooDeep) => {
                 return ok(json::parse_error("the JSON nests deeper than 64"));
@@ -97,8 +112,10 @@ impl Porla {
             return auth::forbidden(method.needed);
         }
         let (id, params) = request.into_parts();
+        let (address, torrent_bytes_max) = (call.peer().ip(), call.body_limits().torrent);
+        let by = Caller { address, grant, torrent_bytes_max };
         let params = match params {
-            Ok(params) => params,
+            Ok(members) => Params::new(members, by),
             Err(why) => return ok(json::internal_error(&why)),
         };
         ok(match (method.run)(self, params).await {

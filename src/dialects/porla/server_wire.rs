@@ -1,23 +1,10 @@
 //! Parameters and results of the methods for the program as a whole (section 6). Members stand in
 //! alphabetical order, which is the order of the original's answers.
 
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
 use serde::Serialize;
 
 use crate::dialects::porla::json::AnyValue;
-
-#[derive(Deserialize)]
-pub(super) struct SessionName {
-    pub(super) name: Option<String>,
-}
-
-#[derive(Deserialize)]
-pub(super) struct Settings {
-    pub(super) keys: Option<Vec<String>>,
-    pub(super) name: Option<String>,
-}
 
 #[derive(Deserialize)]
 pub(super) struct Space {
@@ -28,6 +15,24 @@ pub(super) struct Space {
 pub(super) struct PluginName {
     #[serde(rename = "name")]
     pub(super) _name: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct AddPlugin {
+    #[serde(rename = "type")]
+    pub(super) kind: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct PluginId {
+    #[serde(rename = "id")]
+    pub(super) _id: i64,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Lookup {
+    #[serde(rename = "values")]
+    pub(super) _values: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -52,47 +57,6 @@ pub(super) struct KvGet {
 pub(super) struct KvSet {
     pub(super) key: String,
     pub(super) value: AnyValue,
-}
-
-#[derive(Serialize)]
-pub(super) struct Sessions {
-    pub(super) sessions: Vec<Session>,
-}
-
-#[derive(Serialize)]
-pub(super) struct Session {
-    pub(super) is_dht_running: bool,
-    pub(super) is_listening: bool,
-    pub(super) is_paused: bool,
-    pub(super) name: String,
-    pub(super) torrents_total: usize,
-}
-
-#[derive(Serialize)]
-pub(super) struct SettingsList {
-    pub(super) settings: BTreeMap<String, Setting>,
-}
-
-#[derive(Serialize)]
-#[serde(untagged)]
-pub(super) enum Setting {
-    Bool(bool),
-    Int(i64),
-    Text(String),
-}
-
-#[derive(Serialize)]
-pub(super) struct Preset<'a> {
-    #[serde(rename = "$hidden")]
-    pub(super) hidden: Option<bool>,
-    pub(super) category: Option<&'a str>,
-    pub(super) download_limit: Option<u32>,
-    pub(super) max_connections: Option<u32>,
-    pub(super) max_uploads: Option<u32>,
-    pub(super) save_path: Option<&'a str>,
-    pub(super) session: Option<&'a str>,
-    pub(super) tags: Option<&'a [String]>,
-    pub(super) upload_limit: Option<u32>,
 }
 
 #[derive(Serialize)]

@@ -2,10 +2,16 @@
 
 use crate::dialects::porla::Porla;
 use crate::dialects::porla::auth;
+use crate::dialects::porla::errors::Failure;
 use crate::dialects::porla::errors::logged;
+use crate::dialects::porla::json::Outcome;
+use crate::dialects::porla::json::Params;
+use crate::dialects::porla::json::answer;
+use crate::dialects::porla::json::empty;
 use crate::dialects::porla::ok;
 use crate::dialects::porla::text;
 use crate::dialects::porla::users_wire;
+use crate::dialects::porla::users_wire::NewLogin;
 use crate::domain::error::Error;
 use crate::domain::error::ErrorKind;
 use crate::http::Call;
@@ -21,10 +27,7 @@ const INVALID: &[u8] = b"{\"error\":\"invalid_auth\"}";
 
 impl Porla {
     pub(super) fn system(&self) -> Reply {
-        ok(match self.services.users.any() {
-            true => b"{\"status\":\"ok\"}".to_vec(),
-            false => b"{\"status\":\"setup\"}".to_vec(),
-        })
+        ok(format!("{{\"status\":\"{}\"}}", self.stage()).into_bytes())
     }
 
     /// Makes the first user.
@@ -69,6 +72,43 @@ impl Porla {
             Err(LoginRefused::TooOften { retry_after_s }) => auth::too_many(retry_after_s),
             Err(LoginRefused::Failed(error)) => text(500, logged(&error).public_message()),
         }
+    }
+
+    /// As [`Porla::init`], as a method of the later line. It is called with a token, as all are.
+    pub(super) async fn auth_init(&self, params: Params) -> Outcome {
+        let by = params.by.clone();
+        let wish: NewLogin = params.read()?;
+        let made =
+            self.services.users.create_first(Some(&by.grant), &wish.username, &wish.password).await;
+        made.map_err(|error| match error.kind() {
+            ErrorKind::Conflict => Failure::of(-1, "Auth already initialized."),
+            _ => Failure::from(error),
+        })?;
+        empty()
+    }
+
+    /// As [`Porla::login`], as a method of the later line.
+    pub(super) async fn auth_login(&self, params: Params) -> Outcome {
+        let from = params.by.address;
+        let wish: NewLogin = params.read()?;
+        match self.services.users.login(from, &wish.username, &wish.password).await {
+            Ok(token) => answer(&users_wire::Token { token: &token }),
+            Err(LoginRefused::Wrong) => Err(Failure::of(-1, "Invalid username/password.")),
+            Err(LoginRefused::TooManyAtOnce) => Err(Failure::of(-1, "Too many attempts")),
+            Err(LoginRefused::TooOften { retry_after_s }) => {
+                Err(Failure::of(-1, format!("Too many attempts: wait {retry_after_s} s")))
+            }
+            Err(LoginRefused::Failed(error)) => Err(Failure::from(error)),
+        }
+    }
+
+    /// What `/api/v1/system` tells, as a method of the later line.
+    pub(super) async fn status(&self, _: Params) -> Outcome {
+        answer(&users_wire::Status { status: self.stage() })
+    }
+
+    fn stage(&self) -> &'static str {
+        if self.services.users.any() { "ok" } else { "setup" }
     }
 
     /// Name and password, or the answer to a body that lacks them.

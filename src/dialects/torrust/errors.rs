@@ -3,6 +3,7 @@
 use crate::domain::error::Error;
 use crate::domain::error::ErrorKind;
 use crate::http::Reply;
+use crate::http::Unanswered;
 
 /// A refusal.
 pub(super) struct Refusal {
@@ -31,6 +32,14 @@ impl Refusal {
     /// The pattern of every failure (section 2).
     pub(super) fn unhandled(reason: &str) -> Self {
         Self::new(500, format!("Unhandled rejection: Err {{ reason: \"{reason}\" }}"))
+    }
+
+    /// What was refused before it came here: plain words, and the pattern for a fault of ours.
+    pub(super) fn of_unanswered(why: &Unanswered) -> Self {
+        match why.status {
+            500 => Self::unhandled(&why.message),
+            status => Self::new(status, why.message.clone()),
+        }
     }
 
     /// A failure of ours in that pattern; a full disk has a status of its own (rule D7).

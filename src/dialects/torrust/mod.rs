@@ -6,7 +6,6 @@
 mod errors;
 mod wire;
 
-use crate::dialects::SessionFacts;
 use crate::dialects::torrust::errors::Refusal;
 use crate::dialects::torrust::errors::shown;
 use crate::domain::access::AccessKey;
@@ -18,6 +17,7 @@ use crate::domain::token::Scope;
 use crate::http::BodyError;
 use crate::http::Call;
 use crate::http::Reply;
+use crate::http::Unanswered;
 use crate::http::credentials;
 use crate::http::credentials::Credentials;
 use crate::http::credentials::Form;
@@ -45,7 +45,6 @@ pub enum Generation {
 /// The dialect over the services.
 pub struct Torrust {
     services: Services,
-    facts: SessionFacts,
 }
 
 /// The first words of paths that are this API's, after `/api` or `/api/v1`.
@@ -61,10 +60,15 @@ pub fn generation(segments: &[&str]) -> Option<Generation> {
     }
 }
 
+/// What was refused before it came here, or not answered.
+pub fn refuse(why: &Unanswered) -> Reply {
+    Refusal::of_unanswered(why).reply()
+}
+
 impl Torrust {
     /// Over `services`.
-    pub fn new(services: Services, facts: SessionFacts) -> Self {
-        Self { services, facts }
+    pub fn new(services: Services) -> Self {
+        Self { services }
     }
 
     /// Answers a call of this API.
@@ -222,7 +226,7 @@ impl Torrust {
         };
         let (peers, now_s) = (swarms.peers(info_hash), unix_now_s());
         json(match generation {
-            Generation::Old if self.facts.has_torrust_objects => {
+            Generation::Old if self.services.settings.facts().has_torrust_objects => {
                 wire::torrent_of_old_objects(&summary, &peers)
             }
             Generation::Old => wire::torrent_of_pairs(&summary, &peers, now_s),

@@ -8,8 +8,11 @@ use crate::dialects::tribler::Tribler;
 use crate::dialects::tribler::errors::Refusal;
 use crate::dialects::tribler::json;
 use crate::dialects::tribler::json_body;
+use crate::dialects::tribler::json_reply;
 use crate::dialects::tribler::program_wire::CreateBody;
 use crate::dialects::tribler::program_wire::Created;
+use crate::dialects::tribler::program_wire::DryRun;
+use crate::dialects::tribler::program_wire::DryRunBody;
 use crate::dialects::tribler::wire;
 use crate::domain::error::Error;
 use crate::domain::error::ErrorKind;
@@ -70,6 +73,19 @@ impl Tribler {
         };
         let body = json::text(&Created { torrent: STANDARD.encode(file) });
         Ok(Reply::new(200).header("content-type", kind).bytes(body))
+    }
+
+    /// `POST /api/createtorrent/dryrun`: whether `export_dir` could take something of this name.
+    /// Nothing is written.
+    pub(super) async fn dry_run(&self, call: &mut Call) -> Result<Reply, Refusal> {
+        let body: DryRunBody = wire::parse(&json_body(call).await?)?;
+        let name = body.name.filter(|name| !name.is_empty() && is_file_name(name));
+        let name = name.ok_or_else(|| Refusal::bad("invalid name"))?;
+        let directory = body.export_dir.filter(|path| !path.is_empty());
+        let download_dir = || self.services.torrents.download_dir().to_owned();
+        let directory = directory.unwrap_or_else(download_dir);
+        let success = self.services.browse.could_take(&directory, &name).await?;
+        Ok(json_reply(json::text(&DryRun { success })))
     }
 
     /// Where the torrent file is to be written too; nowhere when the directory does not exist.

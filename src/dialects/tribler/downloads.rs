@@ -20,6 +20,7 @@ use crate::domain::peer::Peer;
 use crate::domain::torrent::Torrent;
 use crate::http::Call;
 use crate::http::Reply;
+use crate::service::settings::SessionFacts;
 use crate::service::stream_plan::StreamProgress;
 use crate::service::torrents::TorrentOptions;
 
@@ -78,18 +79,24 @@ impl Tribler {
             torrents: torrents.revision(),
             streams: self.services.files.revision(),
             loading,
+            facts: self.services.settings.facts(),
         };
         self.listings.of(generation, key).unwrap_or_else(|| {
             let list = torrents.list();
-            let rows = list.iter().map(|torrent| self.entry(generation, torrent));
+            let rows = list.iter().map(|torrent| self.entry(generation, key.facts, torrent));
             self.listings.render(generation, key, rows, &tail(loading))
         })
     }
 
-    fn entry<'a>(&'a self, generation: Generation, torrent: &'a Torrent) -> Entry<'a> {
+    fn entry<'a>(
+        &'a self,
+        generation: Generation,
+        facts: SessionFacts,
+        torrent: &'a Torrent,
+    ) -> Entry<'a> {
         let options = self.services.torrents.options(torrent.id).unwrap_or_default();
         let stream = self.services.files.progress(torrent);
-        Entry { tribler: self, generation, torrent, options, stream }
+        Entry { tribler: self, facts, generation, torrent, options, stream }
     }
 
     async fn detailed_list(
@@ -98,6 +105,7 @@ impl Tribler {
         loading: (usize, usize),
         wish: &Wish,
     ) -> Result<Vec<u8>, Refusal> {
+        let facts = self.services.settings.facts();
         let mut body = b"{\"downloads\": [".to_vec();
         let empty = body.len();
         for torrent in self.services.torrents.list() {
@@ -108,7 +116,8 @@ impl Tribler {
                 body.extend_from_slice(b", ");
             }
             let peers = self.peers(&torrent, wish).await;
-            self.append_detailed(&mut body, generation, &torrent, wish, peers.as_deref());
+            let entry = self.entry(generation, facts, &torrent);
+            append_detailed(&mut body, &entry, wish, peers.as_deref());
         }
         body.push(b']');
         body.extend_from_slice(&tail(loading));
@@ -125,25 +134,6 @@ impl Tribler {
             return Some(Arc::new([]));
         }
         Some(self.services.torrents.peers(torrent.id).await.unwrap_or_else(|_| Arc::new([])))
-    }
-
-    fn append_detailed(
-        &self,
-        body: &mut Vec<u8>,
-        generation: Generation,
-        torrent: &Torrent,
-        wish: &Wish,
-        peers: Option<&[Peer]>,
-    ) {
-        let entry = self.entry(generation, torrent);
-        let around = entry.around();
-        let mut row = row::download(torrent, &around);
-        row.peers = peers.map(|peers| peers.iter().map(details::peer).collect());
-        if wish.is_detailed(torrent) {
-            row.pieces = wish.has_pieces.then(|| details::pieces(torrent));
-            row.files = wish.has_files.then(|| details::files(torrent));
-        }
-        json::append(body, &row);
     }
 
     /// `GET /downloads/{infohash}/files`
@@ -166,9 +156,21 @@ impl Tribler {
     }
 }
 
+fn append_detailed(body: &mut Vec<u8>, entry: &Entry<'_>, wish: &Wish, peers: Option<&[Peer]>) {
+    let (torrent, around) = (entry.torrent, entry.around());
+    let mut row = row::download(torrent, &around);
+    row.peers = peers.map(|peers| peers.iter().map(details::peer).collect());
+    if wish.is_detailed(torrent) {
+        row.pieces = wish.has_pieces.then(|| details::pieces(torrent));
+        row.files = wish.has_files.then(|| details::files(torrent));
+    }
+    json::append(body, &row);
+}
+
 /// A torrent on its way into the list.
 struct Entry<'a> {
     tribler: &'a Tribler,
+    facts: SessionFacts,
     generation: Generation,
     torrent: &'a Torrent,
     options: TorrentOptions,
@@ -179,7 +181,7 @@ impl Entry<'_> {
     fn around(&self) -> Around<'_> {
         Around {
             generation: self.generation,
-            facts: self.tribler.facts,
+            facts: self.facts,
             options: &self.options,
             stream: self.stream,
         }
@@ -196,10 +198,12 @@ impl Listed for Entry<'_> {
         // The progress of a stream follows from the pieces, which the torrent's revision covers.
         mark_of((
             self.torrent.revision,
+            self.facts,
             self.stream.is_some(),
             self.stream.map(|_| self.tribler.services.files.revision()),
             (options.is_stopped, options.anon_hops, options.safe_seeding),
             &options.completed_dir,
+            self.facts,
         ))
     }
 

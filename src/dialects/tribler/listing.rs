@@ -18,6 +18,7 @@ use bytes::Bytes;
 
 use crate::dialects::tribler::Generation;
 use crate::domain::hash::TorrentId;
+use crate::service::settings::SessionFacts;
 
 /// Room for a row of which nothing is known yet, in bytes.
 const ROW_BYTES: usize = 1_536;
@@ -29,12 +30,14 @@ pub(super) struct Listings {
     eight: Mutex<Option<Arc<Listing>>>,
 }
 
-/// What a list shows is fixed by these: the torrents, the streams, and how many are loaded.
+/// What a list shows is fixed by these: the torrents, the streams, how many are loaded, and the
+/// configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ListKey {
     pub(super) torrents: u64,
     pub(super) streams: u64,
     pub(super) loading: (usize, usize),
+    pub(super) facts: SessionFacts,
 }
 
 /// A list as it was once.
@@ -176,7 +179,7 @@ mod tests {
     }
 
     fn key(torrents: u64) -> ListKey {
-        ListKey { torrents, streams: 0, loading: (0, 0) }
+        ListKey { torrents, streams: 0, loading: (0, 0), facts: SessionFacts::default() }
     }
 
     #[test]

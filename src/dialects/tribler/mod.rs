@@ -11,12 +11,17 @@ mod create;
 mod details;
 mod downloads;
 mod errors;
+mod events;
+mod events_wire;
 mod json;
+mod libtorrent;
 mod listing;
 mod metainfo;
 mod patch;
 mod program_wire;
 mod row;
+mod settings;
+mod settings_wire;
 mod statistics;
 mod status;
 mod stream;
@@ -29,14 +34,16 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::dialects::SessionFacts;
 use crate::dialects::tribler::errors::Refusal;
 use crate::dialects::tribler::listing::Listings;
 use crate::domain::hash::AnyHash;
+use crate::domain::token::Grant;
 use crate::domain::torrent::Torrent;
 use crate::http::BodyError;
 use crate::http::Call;
+use crate::http::EventStreams;
 use crate::http::Reply;
+use crate::http::Unanswered;
 use crate::service::Services;
 
 /// Largest JSON body, in bytes (rule W9).
@@ -52,7 +59,16 @@ pub enum Generation {
 }
 
 /// The first words of paths that are this API's, and those that only 8.x has.
-const WORDS: [&str; 5] = ["createtorrent", "downloads", "torrentinfo", "statistics", "shutdown"];
+const WORDS: [&str; 8] = [
+    "createtorrent",
+    "downloads",
+    "events",
+    "libtorrent",
+    "settings",
+    "shutdown",
+    "statistics",
+    "torrentinfo",
+];
 const LATER_WORDS: [&str; 1] = ["files"];
 
 /// Which generation a path is of; `None` when it is of another API.
@@ -79,14 +95,14 @@ impl Generation {
 /// The dialect: the services it speaks for, and what it keeps to answer lists fast.
 pub struct Tribler {
     services: Services,
-    facts: SessionFacts,
+    streams: EventStreams,
     listings: Listings,
 }
 
 impl Tribler {
-    /// A dialect over `services`.
-    pub fn new(services: Services, facts: SessionFacts) -> Self {
-        Self { services, facts, listings: Listings::default() }
+    /// A dialect over `services`; event streams take their places from `streams`.
+    pub fn new(services: Services, streams: EventStreams) -> Self {
+        Self { services, streams, listings: Listings::default() }
     }
 
     /// Answers one call; refusals in the form of `generation`.
@@ -100,30 +116,63 @@ impl Tribler {
     async fn route(&self, generation: Generation, mut call: Call) -> Result<Reply, Refusal> {
         let rest: Vec<String> = call.segments()[generation.prefix_segments()..].to_vec();
         let rest: Vec<&str> = rest.iter().map(String::as_str).collect();
-        auth::check(&self.services.auth, &call, &rest)?;
+        let grant = auth::check(&self.services.auth, &call, &rest)?;
         if call.trailing_slash() {
             return Err(unknown(&call));
         }
+        let is_later = generation == Generation::Eight;
         let method = call.method().as_str().to_owned();
         let call = &mut call;
         match (method.as_str(), rest.as_slice()) {
             (method, ["downloads", rest @ ..]) => {
                 self.downloads(generation, method, rest, call).await
             }
+            (method, ["events" | "libtorrent" | "settings" | "statistics" | "shutdown", ..]) => {
+                self.program(generation, method, &rest, call, &grant).await
+            }
             ("POST", ["createtorrent"]) => self.create(generation, call).await,
+            ("POST", ["createtorrent", "dryrun"]) if is_later => self.dry_run(call).await,
             ("GET" | "HEAD", ["torrentinfo"]) => self.torrent_info(call).await,
             ("PUT", ["torrentinfo"] | ["torrentinfo", "file"]) => {
                 self.torrent_info_of_file(call).await
             }
             ("POST", ["torrentinfo", "uri"]) => self.torrent_info_of_uri(call).await,
-            ("GET" | "HEAD", ["statistics", "tribler"]) => self.tribler_statistics().await,
-            ("GET" | "HEAD", ["statistics", "ipv8"]) => Ok(self.overlay_statistics()),
-            ("PUT", ["shutdown"]) => Ok(self.shut_down()),
             ("GET" | "HEAD", ["files", "browse"]) => self.browse(call).await,
             ("GET" | "HEAD", ["files", "list"]) => self.list_files(call).await,
+            (_, ["createtorrent", "dryrun"]) if is_later => Err(Refusal::wrong_method()),
             (_, ["createtorrent"] | ["torrentinfo"] | ["torrentinfo", "file" | "uri"])
-            | (_, ["statistics", "tribler" | "ipv8"] | ["shutdown"])
             | (_, ["files", "browse" | "list"]) => Err(Refusal::wrong_method()),
+            _ => Err(unknown(call)),
+        }
+    }
+
+    /// The program itself: what happens, its settings, its figures, its end.
+    async fn program(
+        &self,
+        generation: Generation,
+        method: &str,
+        rest: &[&str],
+        call: &mut Call,
+        grant: &Grant,
+    ) -> Result<Reply, Refusal> {
+        let is_later = generation == Generation::Eight;
+        match (method, rest) {
+            ("GET" | "HEAD", ["events"]) => self.events(generation, grant),
+            ("GET" | "HEAD", ["events", "info"]) if is_later => Ok(self.events_info()),
+            ("GET" | "HEAD", ["settings"]) => Ok(self.settings()),
+            ("POST", ["settings"]) => self.change_settings(call).await,
+            ("GET" | "HEAD", ["libtorrent", "settings"]) => self.libtorrent_settings(call).await,
+            ("GET" | "HEAD", ["libtorrent", "session"]) => self.libtorrent_session(call).await,
+            ("GET" | "HEAD", ["statistics", "tribler"]) => self.tribler_statistics().await,
+            ("GET" | "HEAD", ["statistics", "ipv8"]) => Ok(self.overlay_statistics()),
+            ("PUT", ["statistics", "dirspace"]) if is_later => self.directory_space(call).await,
+            ("PUT", ["shutdown"]) => Ok(self.shut_down()),
+            (_, ["events", "info"] | ["statistics", "dirspace"]) if is_later => {
+                Err(Refusal::wrong_method())
+            }
+            (_, ["events" | "settings" | "shutdown"])
+            | (_, ["libtorrent", "settings" | "session"])
+            | (_, ["statistics", "tribler" | "ipv8"]) => Err(Refusal::wrong_method()),
             _ => Err(unknown(call)),
         }
     }
@@ -166,6 +215,15 @@ impl Tribler {
         let hash = AnyHash::from_str(hash).map_err(|_| Refusal::unknown_download())?;
         self.services.torrents.find(&hash).map_err(|_| Refusal::unknown_download())
     }
+}
+
+/// What was refused before it came here, or not answered.
+pub fn refuse(generation: Generation, why: &Unanswered) -> Reply {
+    let refusal = match why.status {
+        500 => Refusal::unhandled("RuntimeError", why.message.clone()),
+        status => Refusal::handled(status, why.message.clone()),
+    };
+    refusal.reply(generation)
 }
 
 /// The answer to a path that no dialect serves.

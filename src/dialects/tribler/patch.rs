@@ -24,6 +24,9 @@ use crate::http::range;
 use crate::http::range::Wanted;
 use crate::service::torrents::QueueMove;
 
+/// The refusal of an end of seeding: what is shown is that there is none.
+const NO_RATIO: &str = "seeding_ratio is not available here: torrents seed until stopped";
+
 /// A patch whose every part is known to be well formed.
 #[derive(Debug, Default, PartialEq)]
 struct Changes {
@@ -32,6 +35,7 @@ struct Changes {
     download_limit: Option<u32>,
     queue: Option<QueueMove>,
     auto_managed: Option<bool>,
+    completed_dir: Option<String>,
     state: Option<State>,
 }
 
@@ -56,8 +60,10 @@ impl Tribler {
         if let Some(vod_mode) = &patch.vod_mode {
             return self.stream_mode(&torrent, vod_mode, patch.fileindex.as_ref(), call).await;
         }
-        let known_completed_dir = self.services.torrents.options(torrent.id).unwrap_or_default();
-        let changes = judged(patch, &known_completed_dir.completed_dir)?;
+        let changes = judged(patch)?;
+        if let Some(wish) = &changes.completed_dir {
+            self.services.torrents.check_completed_dir(torrent.id, wish).await?;
+        }
         self.apply(generation, torrent.id, changes).await?;
         Ok(json_reply(json::text(&Modified { modified: true, infohash: torrent.id })))
     }
@@ -80,6 +86,9 @@ impl Tribler {
         }
         if let Some(on) = changes.auto_managed {
             torrents.set_auto_managed(id, on).await?;
+        }
+        if let Some(wish) = changes.completed_dir {
+            torrents.set_completed_dir(id, &wish).await?;
         }
         match changes.state {
             None => {}
@@ -154,27 +163,25 @@ fn missing(target: &str) -> String {
     format!("Target directory ({target}) does not exist")
 }
 
-fn judged(patch: PatchBody, completed_dir: &str) -> Result<Changes, Refusal> {
+fn judged(patch: PatchBody) -> Result<Changes, Refusal> {
     if let Some(hops) = patch.anon_hops {
         judge_hops(hops, patch.members)?;
     }
-    if patch.seeding_ratio.is_some() || patch.seeding_ratio_default.is_some() {
-        return Err(Refusal::bad(
-            "seeding_ratio is not available here: torrents seed until stopped",
-        ));
+    let has_ratio = !matches!(patch.seeding_ratio, None | Some(Loose::Whole(0)))
+        && patch.seeding_ratio != Some(Loose::Real(0.0));
+    let is_special = !matches!(patch.seeding_ratio_default, None | Some(Loose::Bool(true)));
+    if has_ratio || is_special {
+        return Err(Refusal::bad(NO_RATIO));
     }
     let selected_files = patch.selected_files.map(|files| indices(&files)).transpose()?;
     let state = patch.state.map(|state| judge_state(state, patch.dest_dir)).transpose()?;
-    let is_known = |wish: &String| wish.is_empty() || wish == completed_dir;
-    if !patch.completed_dir.as_ref().is_none_or(is_known) {
-        return Err(Refusal::bad("completed_dir can only be set when a download is added"));
-    }
     Ok(Changes {
         selected_files,
         upload_limit: patch.upload_limit.map(limit).transpose()?.flatten(),
         download_limit: patch.download_limit.map(limit).transpose()?.flatten(),
         queue: patch.queue_position.map(judge_queue).transpose()?,
         auto_managed: patch.auto_managed.map(judge_auto_managed).transpose()?,
+        completed_dir: patch.completed_dir,
         state,
     })
 }
@@ -240,7 +247,7 @@ mod tests {
     use super::*;
 
     fn changes(body: &str) -> Result<Changes, Refusal> {
-        judged(wire::parse_patch(body.as_bytes()).unwrap(), "/srv/done")
+        judged(wire::parse_patch(body.as_bytes()).unwrap())
     }
 
     #[test]
@@ -248,6 +255,11 @@ mod tests {
         assert_eq!(changes("{}"), Ok(Changes::default()));
         assert_eq!(changes(r#"{"unknown": 1}"#), Ok(Changes::default()));
         assert_eq!(changes(r#"{"anon_hops": 0}"#), Ok(Changes::default()));
+        for as_it_is in ["0", "0.0"] {
+            let body =
+                format!("{{\"seeding_ratio\": {as_it_is}, \"seeding_ratio_default\": true}}");
+            assert_eq!(changes(&body), Ok(Changes::default()));
+        }
     }
 
     #[test]
@@ -263,6 +275,7 @@ mod tests {
             download_limit: Some(0),
             queue: Some(QueueMove::Top),
             auto_managed: Some(true),
+            completed_dir: Some("/srv/done".into()),
             state: Some(State::MoveTo("/srv/x".into())),
         };
         assert_eq!(all, Ok(expected));
@@ -290,10 +303,9 @@ mod tests {
             (r#"{"state": "sleep"}"#, "unknown state parameter"),
             (r#"{"state": 5}"#, "unknown state parameter"),
             (r#"{"upload_limit": -7}"#, "limit out of range"),
-            (
-                r#"{"state": "stop", "completed_dir": "/srv/other"}"#,
-                "completed_dir can only be set when a download is added",
-            ),
+            (r#"{"seeding_ratio": 1.5}"#, NO_RATIO),
+            (r#"{"seeding_ratio": 2}"#, NO_RATIO),
+            (r#"{"seeding_ratio_default": false}"#, NO_RATIO),
         ];
         for (body, message) in bad {
             assert_eq!(changes(body), Err(Refusal::bad(message)), "{body}");

@@ -135,3 +135,70 @@ pub(super) struct Created {
     /// The torrent file in base64.
     pub(super) torrent: String,
 }
+
+/// `GET /libtorrent/settings`.
+#[derive(Serialize)]
+pub(super) struct LibtorrentSettings {
+    pub(super) hop: i64,
+    pub(super) settings: ByName,
+}
+
+/// `GET /libtorrent/session`.
+#[derive(Serialize)]
+pub(super) struct LibtorrentStatistics {
+    pub(super) hop: i64,
+    pub(super) session: ByName,
+}
+
+/// Members in their own order.
+pub(super) struct ByName(pub(super) Vec<(String, Plain)>);
+
+impl Serialize for ByName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}
+
+/// What one of libtorrent's settings holds.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(super) enum Plain {
+    Bool(bool),
+    Number(i64),
+    Text(String),
+}
+
+/// The body of `POST /api/createtorrent/dryrun`.
+#[derive(Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub(super) struct DryRunBody {
+    pub(super) name: Option<String>,
+    pub(super) export_dir: Option<String>,
+}
+
+/// `POST /api/createtorrent/dryrun`.
+#[derive(Serialize)]
+pub(super) struct DryRun {
+    pub(super) success: bool,
+}
+
+/// The body of `PUT /api/statistics/dirspace`.
+#[derive(Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub(super) struct SpaceBody {
+    pub(super) directory: Option<String>,
+}
+
+/// `PUT /api/statistics/dirspace`.
+#[derive(Serialize)]
+pub(super) struct SpaceStatistics {
+    pub(super) statistics: SpaceFigures,
+}
+
+/// Bytes, as Python's `shutil.disk_usage` counts them.
+#[derive(Serialize)]
+pub(super) struct SpaceFigures {
+    pub(super) total: u64,
+    pub(super) used: u64,
+    pub(super) free: u64,
+}

@@ -1,6 +1,5 @@
 //! One torrent as the members of Tribler's download object.
 
-use crate::dialects::SessionFacts;
 use crate::dialects::tribler::Generation;
 use crate::dialects::tribler::status;
 use crate::dialects::tribler::status::is_active;
@@ -16,6 +15,7 @@ use crate::domain::remote_tracker::TrackerState;
 use crate::domain::torrent::Stage;
 use crate::domain::torrent::Status;
 use crate::domain::torrent::Torrent;
+use crate::service::settings::SessionFacts;
 use crate::service::stream_plan::StreamProgress;
 use crate::service::torrents::TorrentOptions;
 

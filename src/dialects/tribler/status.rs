@@ -15,7 +15,8 @@ const SEEDING: Code = ("SEEDING", 4);
 const STOPPED: Code = ("STOPPED", 5);
 const STOPPED_ON_ERROR: Code = ("STOPPED_ON_ERROR", 6);
 const METADATA: Code = ("METADATA", 7);
-const LOADING: Code = ("LOADING", 8);
+/// What every torrent is at first in 8.x.
+pub(super) const LOADING: Code = ("LOADING", 8);
 const MOVING: Code = ("MOVING", 10);
 const QUEUED: Code = ("QUEUED", 11);
 

@@ -336,6 +336,7 @@ pub(super) struct PatchBody {
 pub(super) enum Loose {
     Bool(bool),
     Whole(i64),
+    Real(f64),
     Text(String),
     Other(serde::de::IgnoredAny),
 }

@@ -3,6 +3,7 @@
 use crate::domain::error::Error;
 use crate::domain::error::ErrorKind;
 use crate::http::Reply;
+use crate::http::Unanswered;
 
 /// A refusal.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +69,14 @@ impl Refusal {
                 tracing::error!(%error, "{reason}");
                 Self::unhandled(reason)
             }
+        }
+    }
+
+    /// What was refused before it came here: plain words, and the pattern for a fault of ours.
+    pub(super) fn of_unanswered(why: &Unanswered) -> Self {
+        match why.status {
+            500 => Self::unhandled(&why.message),
+            status => Self::new(status, why.message.clone()),
         }
     }
 

@@ -15,6 +15,7 @@ use crate::domain::token::Scope;
 use crate::http::BodyError;
 use crate::http::Call;
 use crate::http::Reply;
+use crate::http::Unanswered;
 use crate::http::credentials;
 use crate::http::credentials::Credentials;
 use crate::http::credentials::Form;
@@ -40,6 +41,11 @@ const SERVER: &str = concat!("cove/", env!("CARGO_PKG_VERSION"), "; speaks UDPT"
 /// The dialect over the services.
 pub struct Udpt {
     services: Services,
+}
+
+/// What was refused before it came here, or not answered.
+pub fn refuse(why: &Unanswered) -> Reply {
+    Refusal::of_unanswered(why).reply()
 }
 
 impl Udpt {

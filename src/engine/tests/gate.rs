@@ -18,6 +18,7 @@ use super::rig::make_share;
 use super::rig::request;
 use crate::domain::access::Admission;
 use crate::engine::ffi::bridge::TorrentLimits;
+use crate::engine::waker::Farewell;
 use crate::engine::waker::Judge;
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -119,6 +120,28 @@ fn who_was_a_member_is_disconnected() {
     assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     assert_eq!(answer_to_handshake(&mut stream, hash), b"");
+}
+
+/// Issue 5, accounting: what passed over a connection is told when it ends, to the byte.
+#[test]
+fn a_connection_that_ends_tells_how_much_passed() {
+    let judge: Judge = Arc::new(|_, _, _| Admission::Guest);
+    let (tell, told) = std::sync::mpsc::channel();
+    let tell = std::sync::Mutex::new(tell);
+    let farewell: Farewell = Arc::new(move |ended| tell.lock().unwrap().send(ended).unwrap());
+    let mut seeder = Rig::watched_by(judge, farewell, &[]);
+    let params = author(&request(&make_share(seeder.path()), true, false));
+    let hash = params.describe().unwrap().hashes.v1;
+    seeder.add(again(&params, &seeder.options()), 1);
+    seeder.wait_for_stage(1, SEEDING);
+    let mut leecher = Rig::new();
+    leecher.add(again(&params, &leecher.options()), 1);
+    leecher.fetch_from(&mut seeder, 1);
+    drop(leecher);
+    let ended = told.recv_timeout(LIMIT).unwrap();
+    // The bytes of the three files, and none of the protocol's.
+    assert_eq!((ended.torrent.0, ended.sent, ended.received), (hash, 350_006, 0));
+    assert!(ended.address.ip().is_loopback() && ended.peer_id != [0; 20]);
 }
 
 /// A session with a door serves torrents that are for everybody as before.

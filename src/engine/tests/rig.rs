@@ -29,11 +29,13 @@ use crate::engine::ffi::bridge::SessionOptions;
 use crate::engine::ffi::bridge::Setting;
 use crate::engine::ffi::bridge::SettingKind;
 use crate::engine::ffi::bridge::StatusUpdate;
+use crate::engine::waker::Farewell;
 use crate::engine::waker::Gate;
 use crate::engine::waker::Judge;
 use crate::engine::waker::Progress;
 use crate::engine::waker::Waker;
 use crate::engine::waker::open_to_all;
+use crate::engine::waker::unheard;
 
 /// Long enough for a sanitizer build on a busy machine; a test that passes never waits this long.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -67,12 +69,22 @@ impl Rig {
 
     /// With somebody who decides who may connect.
     pub(super) fn judged_by(judge: Judge, more: &[Setting]) -> Self {
+        Self::watched_by(judge, unheard(), more)
+    }
+
+    /// With somebody who hears of connections that end, too.
+    pub(super) fn watched_by(judge: Judge, farewell: Farewell, more: &[Setting]) -> Self {
         let (queue, woken) = mpsc::sync_channel(1);
         let pending = Arc::new(AtomicBool::new(false));
         let waker = Waker::new(queue, Arc::clone(&pending), || ());
         let settings = [quiet_settings().as_slice(), more].concat();
-        let gate = Box::new(Gate::new(judge));
-        let options = SessionOptions { limits: limits(), cove_disk: true, utp_to_lan: false };
+        let gate = Box::new(Gate::new(judge, farewell));
+        let options = SessionOptions {
+            limits: limits(),
+            cove_disk: true,
+            utp_to_lan: false,
+            roots: Vec::new(),
+        };
         let session = bridge::new_session(&settings, &options, Box::new(waker), gate).unwrap();
         let directory = tempfile::tempdir().unwrap();
         let (alerts, statuses) = (Vec::new(), HashMap::new());

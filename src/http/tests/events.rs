@@ -24,6 +24,7 @@ async fn feed(call: Call, streams: EventStreams) -> Reply {
         events: Box::pin(hello.chain(stream::pending())),
         revoked: Box::pin(std::future::pending()),
         farewell,
+        has_comments: true,
     };
     match path {
         Some("flood") => {
@@ -46,6 +47,7 @@ fn start_feeds(api_limits: HttpLimits) -> Lab {
     let handlers = Handlers {
         api: Arc::new(move |call| Box::pin(feed(call, streams.clone()))),
         tracker: Arc::new(echo_raw),
+        refuse: Arc::new(refuse),
     };
     Lab { address, tracker, stop, task: tokio::spawn(server.run(handlers, stopping)) }
 }

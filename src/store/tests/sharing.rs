@@ -4,6 +4,9 @@ use super::*;
 use crate::domain::access::AccessKey;
 use crate::domain::access::KeyRecord;
 use crate::domain::access::Mode;
+use crate::domain::account::Account;
+use crate::domain::account::AccountId;
+use crate::domain::account::ClientClaim;
 use crate::domain::error::ErrorKind;
 use crate::domain::share::FileMark;
 use crate::domain::share::Format;
@@ -277,5 +280,53 @@ fn d4_damaged_records_of_sharing_are_set_aside() {
         assert_eq!(store.friends().await.unwrap(), []);
         assert_eq!(store.invites().await.unwrap(), []);
         store.close(true).await.unwrap();
+    });
+}
+
+/// Issue 5: accounts outlive the process, to the last number.
+#[test]
+fn accounts_are_kept_and_forgotten_and_set_aside_when_damaged() {
+    let room = Room::new();
+    room.wait(async {
+        let store = room.open().store;
+        let client = ClientClaim {
+            peer_id: *b"-XX0001-abcdefghijkl",
+            uploaded: u64::MAX,
+            downloaded: 2,
+            left: 3,
+            has_left: true,
+        };
+        let account = Account {
+            claimed_up: u64::MAX,
+            claimed_down: 1,
+            sent: 2,
+            received: 3,
+            up_before: 4,
+            unsaid_down: 5,
+            is_complete: true,
+            has_several: false,
+            seen_at: -1,
+            clients: vec![client, ClientClaim { has_left: false, ..client }],
+        };
+        let others = Account { has_several: true, ..Account::default() };
+        let anna: AccountId = (id(2), Some("anna".parse().unwrap()));
+        let rest: AccountId = (id(2), None);
+        let kept =
+            vec![(anna.clone(), Some(account.clone())), (rest.clone(), Some(others.clone()))];
+        store.put_accounts(kept).await.unwrap();
+        store.close(true).await.unwrap();
+
+        let store = room.open().store;
+        let mut found = store.accounts().await.unwrap();
+        found.sort_by_key(|(id, _)| id.1.is_none());
+        assert_eq!(found, [(anna.clone(), account), (rest.clone(), others)]);
+        store.put_accounts(vec![(anna, None)]).await.unwrap();
+        store.close(true).await.unwrap();
+        room.sql().execute("UPDATE accounts SET figures = x'00'", []).unwrap();
+
+        let opened = room.open();
+        assert_eq!(opened.bad[0].id_text, format!("account `{}`", id(2)));
+        assert_eq!(opened.store.accounts().await.unwrap(), []);
+        opened.store.close(true).await.unwrap();
     });
 }

@@ -3,6 +3,7 @@
 use super::*;
 use crate::domain::access::AccessKey;
 use crate::domain::access::KeyRecord;
+use crate::tracker::Departure;
 use crate::tracker::OwnPeer;
 
 const OTHER: &str = "3cjvmxYTzG1ESiJBSAn5dxNornXB5CeD";
@@ -130,6 +131,23 @@ fn a_key_may_be_for_some_swarms_only() {
     rig.tracker.limit_key(&key(KEY), only(IH));
     rig.peers(&keyed("203.0.113.9", KEY));
     assert_eq!(shown(&rig), 1);
+}
+
+/// Issue 5, accounting: whoever leaves says last how much it was, and that is passed on.
+#[test]
+fn who_leaves_is_told_of_with_the_last_words_and_the_key() {
+    let mut rig = rig();
+    let mut left = rig.tracker.departures().unwrap();
+    assert!(rig.tracker.departures().is_none(), "one listener");
+    let last = Announce { uploaded: 7, downloaded: 8, ..keyed("203.0.113.9", KEY) };
+    rig.announce(&with(AnnounceEvent::Stopped, last)).unwrap();
+    rig.peers(&keyed("203.0.113.9", KEY));
+    rig.announce(&with(AnnounceEvent::Stopped, Announce { peer_id: PID2, ..last })).unwrap();
+    assert!(left.try_recv().is_err(), "who was not there cannot leave, nor another in its place");
+    rig.announce(&with(AnnounceEvent::Stopped, last)).unwrap();
+    let Departure { info_hash, peer, .. } = left.try_recv().unwrap();
+    assert_eq!((info_hash, peer.key, peer.peer_id), (IH, Some(key(KEY)), PID1));
+    assert_eq!((peer.uploaded, peer.downloaded, peer.event), (7, 8, AnnounceEvent::Stopped));
 }
 
 #[test]

@@ -120,6 +120,9 @@ proptest! {
         for step in steps {
             match step {
                 Step::Announce(announce) => {
+                    let Announce { info_hash, asker, port, .. } = announce;
+                    // A look ahead, as the UDP workers take it, changes nothing.
+                    rig.tracker.warm(&[rig.tracker.coming(info_hash, asker, port); 2]);
                     let told = rig.peers(&announce);
                     model.announce(&announce, rig.now.clock_s);
                     let others = model.others(&announce);

@@ -9,13 +9,12 @@ use clap::Subcommand;
 use crate::app::Exit;
 use crate::app::cli::Context;
 use crate::app::cli::Failure;
-use crate::app::cli::Flags;
-use crate::app::cli::NoArgs;
-use crate::app::cli::With;
 use crate::app::cli::client::Client;
 use crate::app::cli::sharing::wire;
+use crate::app::cli::sharing::wire::AccountRow;
 use crate::app::cli::sharing::wire::FriendRow;
 use crate::app::cli::sharing::wire::Invitation;
+use crate::app::cli::sharing::wire::ShareAccountRow;
 use crate::app::cli::table;
 use crate::app::logging;
 use crate::service::access::unix_now_s;
@@ -23,7 +22,10 @@ use crate::service::qr;
 
 /// Seconds of a day.
 const DAY_S: u64 = 86_400;
-const HEADINGS: [&str; 4] = ["name", "key", "shares", "state"];
+const HEADINGS: [&str; 8] =
+    ["name", "key", "shares", "state", "last seen", "received", "sent on", "complete"];
+const SHARE_HEADINGS: [&str; 6] =
+    ["share", "says received", "from us", "says sent", "to us", "complete"];
 
 /// Arguments of `cove friend`.
 #[derive(Debug, Args)]
@@ -35,15 +37,17 @@ pub(in crate::app::cli) struct FriendArgs {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Give somebody a key and a name
-    Add(With<AddArgs>),
+    Add(AddArgs),
     /// List them
-    Ls(With<NoArgs>),
+    Ls,
+    /// Show what one has received and sent: as claimed, and as seen here
+    Show(NameArgs),
     /// Print a link, a magnet link and a QR code that let a friend have a share
-    Invite(With<InviteArgs>),
+    Invite(InviteArgs),
     /// Shut them out; their names stay in the list
-    Revoke(With<NamesArgs>),
+    Revoke(NamesArgs),
     /// Shut them out and forget their names
-    Rm(With<NamesArgs>),
+    Rm(NamesArgs),
 }
 
 #[derive(Debug, Args)]
@@ -79,22 +83,16 @@ struct InviteArgs {
 }
 
 #[derive(Debug, Args)]
+struct NameArgs {
+    /// Whom
+    name: String,
+}
+
+#[derive(Debug, Args)]
 struct NamesArgs {
     /// Whom
     #[arg(required = true, value_name = "NAME")]
     names: Vec<String>,
-}
-
-impl FriendArgs {
-    /// The flags that stand after the command.
-    pub(in crate::app::cli) fn flags(&self) -> &Flags {
-        match &self.action {
-            Action::Add(with) => &with.flags,
-            Action::Ls(with) => &with.flags,
-            Action::Invite(with) => &with.flags,
-            Action::Revoke(with) | Action::Rm(with) => &with.flags,
-        }
-    }
 }
 
 /// Does what was asked for.
@@ -105,11 +103,12 @@ pub(in crate::app::cli) fn run(
 ) -> Result<(), Failure> {
     let client = Client::find(context)?;
     match &args.action {
-        Action::Add(with) => add(&with.args, &client, context, out),
-        Action::Ls(_) => list(&client, context, out),
-        Action::Invite(with) => invite(&with.args, &client, context, out),
-        Action::Revoke(with) => revoke(&with.args, &client, context, out),
-        Action::Rm(with) => remove(&with.args, &client, context, out),
+        Action::Add(args) => add(args, &client, context, out),
+        Action::Ls => list(&client, context, out),
+        Action::Show(args) => show_friend(args, &client, context, out),
+        Action::Invite(args) => invite(args, &client, context, out),
+        Action::Revoke(args) => revoke(args, &client, context, out),
+        Action::Rm(args) => remove(args, &client, context, out),
     }
 }
 
@@ -140,8 +139,35 @@ fn list(client: &Client, context: &Context, out: &mut impl Write) -> Result<(), 
     Ok(table::write(out, &rows)?)
 }
 
-fn row(friend: &FriendRow, now_s: i64) -> [String; 4] {
-    let state = match (friend.revoked_at, friend.valid_until) {
+fn row(friend: &FriendRow, now_s: i64) -> [String; 8] {
+    let shares = match &friend.shares {
+        Some(shares) => shares.len().to_string(),
+        None => "all".to_owned(),
+    };
+    let account = &friend.account;
+    let mark = if account.excess > 0 { " (!)" } else { "" };
+    [
+        logging::escape(&friend.name).into_owned(),
+        format!("{}..", friend.key_prefix),
+        shares,
+        state(friend, now_s),
+        last_seen(account, now_s),
+        table::size(account.claimed_downloaded.max(account.sent)),
+        format!("{}{mark}", table::size(account.claimed_uploaded)),
+        account.completed_shares.len().to_string(),
+    ]
+}
+
+fn last_seen(account: &AccountRow, now_s: i64) -> String {
+    match account.last_seen_at {
+        None => "never".into(),
+        // A table needs no seconds to say "just now".
+        Some(at) => format!("{} ago", table::duration(now_s.saturating_sub(at).max(1) as f64)),
+    }
+}
+
+fn state(friend: &FriendRow, now_s: i64) -> String {
+    match (friend.revoked_at, friend.valid_until) {
         (Some(_), _) => "revoked".to_owned(),
         (_, Some(end)) if end < now_s => "expired".to_owned(),
         (_, Some(end)) => match table::duration((end - now_s) as f64) {
@@ -149,13 +175,49 @@ fn row(friend: &FriendRow, now_s: i64) -> [String; 4] {
             left => format!("for {left}"),
         },
         _ => "for ever".to_owned(),
-    };
-    let shares = match &friend.shares {
-        Some(shares) => shares.len().to_string(),
-        None => "all".to_owned(),
-    };
-    let name = logging::escape(&friend.name).into_owned();
-    [name, format!("{}..", friend.key_prefix), shares, state]
+    }
+}
+
+fn show_friend(
+    args: &NameArgs,
+    client: &Client,
+    context: &Context,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
+    let answer = client.get(&["friends", &args.name], &[])?;
+    if context.is_json {
+        return Ok(writeln!(out, "{}", wire::pretty(&answer))?);
+    }
+    let friend = wire::friend(&answer).ok_or_else(|| client.strange())?;
+    let (account, now_s) = (&friend.account, unix_now_s());
+    let (name, size) = (logging::escape(&friend.name), table::size);
+    writeln!(out, "{name}: key {}.., {}", friend.key_prefix, state(&friend, now_s))?;
+    writeln!(out, "last seen  {}", last_seen(account, now_s))?;
+    let (says, seen) = (size(account.claimed_downloaded), size(account.sent));
+    writeln!(out, "received   {says} by their own word, {seen} of it from here")?;
+    let (says, seen) = (size(account.claimed_uploaded), size(account.received));
+    writeln!(out, "sent       {says} by their own word, {seen} of it to here")?;
+    let ratio = account.ratio.map_or("-".into(), |ratio| format!("{ratio:.2}"));
+    writeln!(out, "ratio      {ratio}")?;
+    if account.excess > 0 {
+        let excess = size(account.excess);
+        writeln!(out, "marked     {excess} are said to be sent that nobody can have received")?;
+    }
+    let mut rows = vec![SHARE_HEADINGS.map(str::to_owned)];
+    rows.extend(account.shares.iter().flatten().map(share_row));
+    Ok(table::write(out, &rows)?)
+}
+
+fn share_row(share: &ShareAccountRow) -> [String; 6] {
+    let mark = if share.excess > 0 { " (!)" } else { "" };
+    [
+        share.share.clone(),
+        table::size(share.claimed_downloaded),
+        table::size(share.sent),
+        format!("{}{mark}", table::size(share.claimed_uploaded)),
+        table::size(share.received),
+        if share.is_complete { "yes" } else { "no" }.to_owned(),
+    ]
 }
 
 fn invite(

@@ -16,9 +16,6 @@ use clap::Subcommand;
 use crate::app::Exit;
 use crate::app::cli::Context;
 use crate::app::cli::Failure;
-use crate::app::cli::Flags;
-use crate::app::cli::NoArgs;
-use crate::app::cli::With;
 use crate::app::cli::client::Client;
 use crate::app::cli::sharing::wire;
 use crate::app::cli::sharing::wire::Job;
@@ -74,11 +71,11 @@ pub(in crate::app::cli) struct ShareArgs {
 #[derive(Debug, Subcommand)]
 enum ShareAction {
     /// List what is shared, as `cove shares` does
-    Ls(With<NoArgs>),
+    Ls,
     /// Look whether the files of a share are still what its torrent says
-    Check(With<OneShare>),
+    Check(OneShare),
     /// Publish a share anew whose files have changed: same name, friends and links
-    Republish(With<OneShare>),
+    Republish(OneShare),
 }
 
 /// Which share is meant.
@@ -103,9 +100,9 @@ pub(in crate::app::cli) fn run(
     out: &mut impl Write,
 ) -> Result<(), Failure> {
     match (&args.action, &args.path) {
-        (Some(ShareAction::Ls(_)), _) => list(context, out),
-        (Some(ShareAction::Check(with)), _) => check(&with.args.share, context, out),
-        (Some(ShareAction::Republish(with)), _) => republish(&with.args.share, context, out),
+        (Some(ShareAction::Ls), _) => list(context, out),
+        (Some(ShareAction::Check(one)), _) => check(&one.share, context, out),
+        (Some(ShareAction::Republish(one)), _) => republish(&one.share, context, out),
         (None, Some(path)) => share(path, args, context, out),
         (None, None) => Err(Failure::new(Exit::Usage, "name a file or folder to share")),
     }
@@ -176,14 +173,6 @@ fn republish(wish: &str, context: &Context, out: &mut impl Write) -> Result<(), 
 }
 
 impl ShareArgs {
-    /// The flags that stand after what is done with a share that is there.
-    pub(in crate::app::cli) fn flags(&self) -> Option<&Flags> {
-        self.action.as_ref().map(|action| match action {
-            ShareAction::Ls(with) => &with.flags,
-            ShareAction::Check(with) | ShareAction::Republish(with) => &with.flags,
-        })
-    }
-
     /// `v1`, `hybrid` or `v2`.
     pub(super) fn format(&self) -> &'static str {
         match (self.hybrid, self.v2) {

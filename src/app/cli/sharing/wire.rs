@@ -57,6 +57,33 @@ pub(super) struct FriendRow {
     pub(super) valid_until: Option<i64>,
     pub(super) revoked_at: Option<i64>,
     pub(super) shares: Option<Vec<String>>,
+    pub(super) account: AccountRow,
+}
+
+/// What a friend's clients claim, and what the server's client saw of it.
+#[derive(Debug, Deserialize)]
+pub(super) struct AccountRow {
+    pub(super) claimed_uploaded: u64,
+    pub(super) claimed_downloaded: u64,
+    pub(super) sent: u64,
+    pub(super) received: u64,
+    pub(super) ratio: Option<f64>,
+    pub(super) last_seen_at: Option<i64>,
+    pub(super) completed_shares: Vec<String>,
+    pub(super) excess: u64,
+    pub(super) shares: Option<Vec<ShareAccountRow>>,
+}
+
+/// The same for one share.
+#[derive(Debug, Deserialize)]
+pub(super) struct ShareAccountRow {
+    pub(super) share: String,
+    pub(super) claimed_uploaded: u64,
+    pub(super) claimed_downloaded: u64,
+    pub(super) sent: u64,
+    pub(super) received: u64,
+    pub(super) is_complete: bool,
+    pub(super) excess: u64,
 }
 
 #[derive(Deserialize)]
@@ -115,6 +142,11 @@ pub(super) fn shares(body: &[u8]) -> Option<Vec<ShareRow>> {
 /// All friends.
 pub(super) fn friends(body: &[u8]) -> Option<Vec<FriendRow>> {
     serde_json::from_slice::<Friends>(body).ok().map(|list| list.friends)
+}
+
+/// One friend.
+pub(super) fn friend(body: &[u8]) -> Option<FriendRow> {
+    serde_json::from_slice(body).ok()
 }
 
 /// An invitation that was just made.

@@ -1,4 +1,4 @@
-//! What changed between two looks: found by comparing, torrent by torrent and swarm by swarm.
+//! What changed between two looks: torrents and swarms that came, changed or went.
 
 use std::collections::BTreeMap;
 use std::collections::HashSet;
@@ -8,24 +8,25 @@ use crate::domain::hash::TorrentId;
 use crate::domain::swarm::SwarmSummary;
 use crate::domain::torrent::Torrent;
 use crate::service::events::Changed;
+use crate::service::events::Labelled;
 use crate::service::events::Look;
 
 /// Brings `known` up to date and tells what that changed.
 pub(super) fn torrents_changed(
-    present: &[Arc<Torrent>],
-    known: &mut BTreeMap<TorrentId, Arc<Torrent>>,
+    present: Vec<Labelled>,
+    known: &mut BTreeMap<TorrentId, Labelled>,
     look: Look,
-) -> Vec<(TorrentId, Changed<Arc<Torrent>>)> {
+) -> Vec<(TorrentId, Changed<Labelled>)> {
     let mut changed = Vec::new();
-    for torrent in present {
+    for torrent in &present {
         let before = known.get(&torrent.id);
         let is_to_tell = before.is_none_or(|before| match look {
             Look::AtAll => !is_same(before, torrent),
             Look::AtStates => state_of(before) != state_of(torrent),
         });
         if is_to_tell {
-            let before = known.insert(torrent.id, Arc::clone(torrent));
-            changed.push((torrent.id, Changed { before, after: Some(Arc::clone(torrent)) }));
+            let before = known.insert(torrent.id, torrent.clone());
+            changed.push((torrent.id, Changed { before, after: Some(torrent.clone()) }));
         }
     }
     if known.len() > present.len() {
@@ -41,7 +42,12 @@ pub(super) fn torrents_changed(
 }
 
 /// Whether nothing differs that any API shows in a list; pieces and connections are not of it.
-fn is_same(before: &Arc<Torrent>, after: &Arc<Torrent>) -> bool {
+fn is_same(before: &Labelled, after: &Labelled) -> bool {
+    let (old, new) = (&before.labels, &after.labels);
+    (Arc::ptr_eq(old, new) || old == new) && is_same_torrent(&before.torrent, &after.torrent)
+}
+
+fn is_same_torrent(before: &Arc<Torrent>, after: &Arc<Torrent>) -> bool {
     Arc::ptr_eq(before, after)
         || before.revision == after.revision
         || (before.status == after.status
