@@ -44,7 +44,7 @@ impl Porla {
             events: Box::pin(hello.chain(changes)),
             revoked,
             farewell: |_| Bytes::new(),
-            has_comments: true,
+            has_comments: false,
         };
         Reply::new(200).events(place, feed).header("cache-control", "no-cache, no-transform")
     }

@@ -203,7 +203,6 @@ impl Listed for Entry<'_> {
             self.stream.map(|_| self.tribler.services.files.revision()),
             (options.is_stopped, options.anon_hops, options.safe_seeding),
             &options.completed_dir,
-            self.facts,
         ))
     }
 
