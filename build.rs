@@ -26,6 +26,7 @@ const SOURCES: &[&str] = &[
     "names",
     "parse",
     "receive_window",
+    "reuse",
     "session",
     "torrents",
     "utp_policy",

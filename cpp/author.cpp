@@ -15,6 +15,7 @@
 #include "hashing.h"
 #include "impl.h"
 #include "names.h"
+#include "reuse.h"
 
 namespace cove {
 namespace {
@@ -117,7 +118,8 @@ std::unique_ptr<AddParams> author(AuthorRequest const& request, Progress const& 
     auto storage = storage_of(request, source);
     lt::create_torrent torrent(storage, piece_length_of(request), version_flags(request));
     fill(torrent, request);
-    hash_files(torrent, source.parent_path().string(), request.threads, progress);
+    Reuse const reuse(request, torrent);
+    hash_files(torrent, source.parent_path().string(), request.threads, reuse, progress);
 
     auto entry = torrent.generate();
     if (!request.source.empty()) entry["info"]["source"] = std::string(request.source);

@@ -112,8 +112,8 @@ lt::sha256_hash root_of(std::vector<lt::sha256_hash> leaves)
 // What several threads work through together: the pieces of one torrent.
 class Work final {
 public:
-    Work(lt::create_torrent& torrent, std::string const& parent, Progress const& progress)
-        : torrent_(torrent), files_(torrent.files()), parent_(parent), progress_(progress)
+    Work(lt::create_torrent& torrent, std::string const& parent, Reuse const& reuse, Progress const& progress)
+        : torrent_(torrent), files_(torrent.files()), parent_(parent), reuse_(reuse), progress_(progress)
     {
     }
 
@@ -145,6 +145,7 @@ public:
 private:
     void hash_piece(lt::piece_index_t piece, Reader& reader, lt::span<char> buffer)
     {
+        if (take_over(piece)) return;
         auto const has_v2 = !torrent_.is_v1_only()
             && !files_.pad_file_at(files_.file_index_at_piece(piece));
         // In v2 a piece ends with its file; the padding after it is v1's alone.
@@ -166,6 +167,23 @@ private:
         if (is_over_) return;
         if (!torrent_.is_v2_only()) torrent_.set_hash(piece, v1.final());
         if (has_v2) put_v2(piece, root);
+        progress_.add_hashed(std::uint64_t(files_.piece_size(piece)));
+        report();
+    }
+
+    // Takes the piece's hashes from the former torrent, if they are known.
+    bool take_over(lt::piece_index_t piece)
+    {
+        std::lock_guard<std::mutex> const lock(mutex_);
+        if (is_over_) return true;
+        if (!reuse_.take(torrent_, piece)) return false;
+        report();
+        return true;
+    }
+
+    // Under the mutex: one piece more is done.
+    void report()
+    {
         auto const total = small_count_of(files_.num_pieces());
         if (progress_.report(++done_, total)) return;
         fail(std::make_exception_ptr(std::runtime_error("cancelled")));
@@ -210,6 +228,7 @@ private:
     lt::create_torrent& torrent_;
     lt::file_storage const& files_;
     std::string const& parent_;
+    Reuse const& reuse_;
     Progress const& progress_;
     std::atomic<int> next_{0};
     std::atomic<bool> is_over_{false};
@@ -221,9 +240,9 @@ private:
 }  // namespace
 
 void hash_files(lt::create_torrent& torrent, std::string const& parent, std::uint32_t threads,
-                Progress const& progress)
+                Reuse const& reuse, Progress const& progress)
 {
-    Work work(torrent, parent, progress);
+    Work work(torrent, parent, reuse, progress);
     std::vector<std::thread> helpers;
     for (auto i = std::clamp<std::uint32_t>(threads, 1, threads_max); i > 1; --i) {
         try {

@@ -313,7 +313,8 @@ fn what_cannot_be_shared_is_refused_in_words() {
     let first = share_film(&home);
     assert_eq!(share_film(&home)["info_hash"], first["info_hash"], "again is the same");
     fs::write(home.downloads.join("film/new.txt"), "new").unwrap();
-    let place = format!("/v1/shares/{}", first["info_hash"].as_str().unwrap());
-    assert!(app.api.get(&place).json()["change"].is_string(), "a change is noticed");
+    let place = format!("/v1/shares/{}/check", first["info_hash"].as_str().unwrap());
+    let checked = app.api.call("POST", &place, &json!({})).json();
+    assert_eq!(checked["change"], "`new.txt` is new");
     app.stop();
 }

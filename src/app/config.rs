@@ -20,6 +20,7 @@ pub use crate::app::config_log::LogConfig;
 pub use crate::app::config_log::LogFormat;
 pub use crate::app::config_log::LogLevel;
 use crate::app::config_paths;
+pub use crate::app::config_share::ShareConfig;
 use crate::app::config_show::Row;
 use crate::app::config_sources;
 use crate::app::config_sources::Environment;
@@ -45,6 +46,8 @@ pub struct Config {
     pub client: ClientConfig,
     /// The tracker.
     pub tracker: TrackerConfig,
+    /// Shared folders.
+    pub share: ShareConfig,
     /// Figures for Prometheus.
     pub metrics: MetricsConfig,
     /// What is logged to standard error, and how.
@@ -279,6 +282,7 @@ impl Config {
             api: ApiConfig::default(),
             client: ClientConfig { download_dir, ..ClientConfig::default() },
             tracker: TrackerConfig::default(),
+            share: ShareConfig::default(),
             metrics: MetricsConfig::default(),
             log: LogConfig::default(),
             presets: BTreeMap::new(),

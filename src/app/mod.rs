@@ -6,6 +6,7 @@ mod config_fit;
 mod config_log;
 mod config_paths;
 mod config_presets;
+mod config_share;
 pub mod config_show;
 pub mod config_sources;
 mod config_tracker;

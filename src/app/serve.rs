@@ -56,6 +56,7 @@ use crate::service::reach::Reach;
 use crate::service::settings::Changes;
 use crate::service::settings::Settings;
 use crate::service::settings::kept;
+use crate::service::share_watch;
 use crate::service::stats::Stats;
 use crate::service::swarms::Swarms;
 use crate::service::torrents::Torrents;
@@ -282,8 +283,14 @@ fn load(
     tokio::spawn(watching::run(torrents.clone(), engine.events()));
     tokio::spawn(mending::run(torrents.clone(), engine.events()));
     tokio::spawn(completing::run(torrents.clone(), engine.events()));
-    let loader = Loader { engine: engine.clone(), store, roots, torrents };
-    tokio::task::spawn_blocking(move || loader.run(stored, &bad));
+    let (shares, jobs) = (services.shares.clone(), services.share_jobs.clone());
+    let every = Duration::from_secs(u64::from(config.share.look_interval_s));
+    tokio::spawn(share_watch::run(shares.clone(), engine.events(), every));
+    let loader = Loader { engine: engine.clone(), store, roots, torrents, shares };
+    tokio::task::spawn_blocking(move || {
+        loader.run(stored, &bad);
+        jobs.begin_kept();
+    });
     Ok(services)
 }
 

@@ -61,10 +61,10 @@ pub(crate) fn services(
     doors: Doors,
     (engine, store): (&Engine, &Store),
     roots: &Roots,
-    (torrents, (swarms, access), (authoring, shares, friends, accounts)): (
+    (torrents, (swarms, access), (authoring, (shares, share_jobs), friends, accounts)): (
         Torrents,
         (Swarms, Access),
-        (Authoring, Shares, Friends, Accounts),
+        (Authoring, (Shares, ShareJobs), Friends, Accounts),
     ),
     (stats, settings, health): (Stats, Settings, Health),
     (plan, tracker): (Plan, Tracker),
@@ -73,9 +73,9 @@ pub(crate) fn services(
     let floors = (engine.clone(), tracker, store.clone());
     let asked = (torrents.clone(), settings.clone(), fetch.clone());
     let doctor = Doctor::new(plan, floors, asked);
-    let share_jobs = ShareJobs::new(shares.clone());
     let files = Files::new(engine.clone(), torrents.clone(), roots.clone());
-    let events = Events::new(torrents.clone(), swarms.clone());
+    let events =
+        Events::new(torrents.clone(), swarms.clone(), (shares.clone(), share_jobs.clone()));
     let (kv, labels) = (Kv::new(store.clone()), torrents.labels().clone());
     let presets = settings.presets();
     let sessions = Sessions::new(engine.clone());

@@ -8,6 +8,7 @@ use crate::domain::error::Result;
 use crate::domain::share::Friend;
 use crate::domain::share::Invite;
 use crate::domain::share::Share;
+use crate::domain::share::ShareWish;
 use crate::engine::Engine;
 use crate::service::accounts::Accounts;
 use crate::service::accounts::EndedLinks;
@@ -15,6 +16,7 @@ use crate::service::authoring::Authoring;
 use crate::service::friends::Friends;
 use crate::service::members::Members;
 use crate::service::reach::Reach;
+use crate::service::share_jobs::ShareJobs;
 use crate::service::shares::Shares;
 use crate::service::torrents::Torrents;
 use crate::store::Opened;
@@ -27,6 +29,7 @@ pub(crate) struct Sharing {
     shares: Vec<Share>,
     friends: Vec<Friend>,
     invites: Vec<Invite>,
+    jobs: Vec<(u64, ShareWish)>,
     accounts: Vec<(AccountId, Account)>,
 }
 
@@ -44,6 +47,7 @@ pub(crate) async fn load(tracker: &Tracker, opened: &Opened) -> Result<Sharing> 
         shares,
         friends: store.friends().await?,
         invites: store.invites().await?,
+        jobs: store.share_jobs().await?,
         accounts: store.accounts().await?,
     })
 }
@@ -63,18 +67,19 @@ impl Sharing {
         engine: &Engine,
         (store, tracker): (Store, Tracker),
         (reach, ended): (Reach, EndedLinks),
-    ) -> (Authoring, Shares, Friends, Accounts) {
-        let Self { members, shares, friends, invites, accounts } = self;
+    ) -> (Authoring, (Shares, ShareJobs), Friends, Accounts) {
+        let Self { members, shares, friends, invites, jobs, accounts } = self;
         let both = (members.clone(), reach);
         let known = (store.clone(), tracker.clone());
         let shares = Shares::new(authoring.clone(), torrents, known, both, shares);
         tokio::spawn(shares.clone().follow(engine.clone()));
-        let parts = (store, tracker, engine.clone());
+        let parts = (store.clone(), tracker, engine.clone());
         let known = (members, shares.clone());
         let friends = Friends::new(parts.clone(), known, friends, invites);
         tokio::spawn(friends.clone().read_files());
         let named = (shares.clone(), friends.clone());
         let accounts = Accounts::new(parts, named, ended, accounts);
-        (authoring, shares, friends, accounts)
+        let jobs = ShareJobs::new(shares.clone(), friends.clone(), store, jobs);
+        (authoring, (shares, jobs), friends, accounts)
     }
 }

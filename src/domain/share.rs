@@ -1,10 +1,12 @@
 //! What a household shares, and with whom: shares, friends, invites.
 
 use std::fmt;
+use std::path::Path;
 use std::str::FromStr;
 
 use crate::domain::access::AccessKey;
 use crate::domain::error::Error;
+use crate::domain::hash::InfoHashes;
 use crate::domain::hash::TorrentId;
 
 /// Bytes of a friend's name.
@@ -27,6 +29,73 @@ pub struct Share {
     pub skip: Option<Vec<String>>,
     /// Of names, sizes and times of the files when it was made.
     pub digest: [u8; 32],
+}
+
+impl Share {
+    /// Its files are in `save_path` now, wherever they were: a torrent may be moved.
+    pub fn follow(&mut self, save_path: &str) {
+        let path = Path::new(&self.path);
+        if let Some(name) = path.file_name().filter(|_| path.parent() != Some(save_path.as_ref())) {
+            self.path = Path::new(save_path).join(name).to_string_lossy().into_owned();
+        }
+    }
+}
+
+/// Which BitTorrent a torrent speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// BEP 3: every client.
+    #[default]
+    V1,
+    /// Both: old clients and new ones, each in a swarm of its own.
+    Hybrid,
+    /// BEP 52 alone.
+    V2,
+}
+
+impl Format {
+    /// Of a torrent with these hashes.
+    pub fn of(hashes: &InfoHashes) -> Self {
+        match (hashes.v1(), hashes.v2()) {
+            (Some(_), Some(_)) => Self::Hybrid,
+            (None, Some(_)) => Self::V2,
+            _ => Self::V1,
+        }
+    }
+}
+
+/// What to share, and how.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ShareWish {
+    /// The file or folder; relative to the first root, or absolute.
+    pub path: String,
+    /// Another name than that of the file or folder.
+    pub name: Option<String>,
+    /// Which BitTorrent it speaks.
+    pub format: Format,
+    /// Bytes of a piece; `None` = by size.
+    pub piece_bytes: Option<u32>,
+    /// Whether everybody may have it who knows of it, without a key.
+    pub is_public: bool,
+    /// Whether the engine refuses whoever is no member; `None` = as long as it is private.
+    pub is_members_only: Option<bool>,
+    /// For people.
+    pub comment: String,
+    /// Names left out; `None` = the usual ones.
+    pub skip: Option<Vec<String>>,
+    /// The share of which it is to be a new edition.
+    pub replaces: Option<TorrentId>,
+}
+
+/// A file of a share as it was at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileMark {
+    /// Below the folder, `/` between parts; empty when the share is one file.
+    pub path: String,
+    /// Bytes.
+    pub size_bytes: u64,
+    /// When it was changed last: Unix seconds and nanoseconds.
+    pub modified: (i64, i64),
 }
 
 /// Somebody with a key.
@@ -146,6 +215,23 @@ mod tests {
         }
         for name in ["", " anna", "an/na", "an\nna", "an\x1bna", &"x".repeat(65)] {
             assert!(name.parse::<FriendName>().is_err(), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_share_is_where_its_torrent_is() {
+        let mut share = Share {
+            id: TorrentId([1; 20]),
+            path: "/a/film".into(),
+            made_at: 0,
+            is_private: true,
+            is_members_only: true,
+            skip: None,
+            digest: [0; 32],
+        };
+        for (save_path, path) in [("/a", "/a/film"), ("/b/c", "/b/c/film"), ("/a", "/a/film")] {
+            share.follow(save_path);
+            assert_eq!(share.path, path);
         }
     }
 

@@ -3,6 +3,7 @@
 
 use crate::domain::error::Error;
 use crate::domain::error::Result;
+use crate::domain::share::Format;
 use crate::engine::ffi::bridge;
 use crate::engine::prepared::Prepared;
 use crate::engine::waker::Progress;
@@ -11,18 +12,6 @@ use crate::engine::waker::Progress;
 const CREATOR: &str = concat!("Cove/", env!("CARGO_PKG_VERSION"));
 /// What the bridge says when it was told to stop.
 const CANCELLED: &str = "cancelled";
-
-/// Which BitTorrent a torrent speaks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Format {
-    /// BEP 3: every client.
-    #[default]
-    V1,
-    /// Both: old clients and new ones, each in a swarm of its own.
-    Hybrid,
-    /// BEP 52 alone.
-    V2,
-}
 
 /// What is to be made.
 #[derive(Clone, Debug, Default)]
@@ -50,6 +39,11 @@ pub struct AuthorPlan {
     pub source: String,
     /// How many threads hash.
     pub threads: u32,
+    /// The .torrent file that it takes the place of, whose hashes are taken over as far as they
+    /// are of files that did not change; empty = none.
+    pub former: Vec<u8>,
+    /// For each of `files`, whether its content is as in `former`; empty = of none.
+    pub unchanged: Vec<bool>,
 }
 
 /// How far the hashing of one torrent is; clones look at the same work.
@@ -62,6 +56,11 @@ impl HashMeter {
     /// Pieces hashed and pieces in all; (0, 0) before the first.
     pub fn pieces(&self) -> (u32, u32) {
         self.progress.pieces()
+    }
+
+    /// Bytes that were read and hashed; pieces taken over from a former torrent are none of them.
+    pub fn hashed_bytes(&self) -> u64 {
+        self.progress.hashed_bytes()
     }
 
     /// Ends the work within a piece for each thread; whoever waits for it is told Conflict.
@@ -95,13 +94,17 @@ pub fn author(plan: &AuthorPlan, meter: &HashMeter) -> Result<Prepared> {
 }
 
 fn request(plan: &AuthorPlan) -> bridge::AuthorRequest {
-    let file =
-        |(path, size): &(String, u64)| bridge::AuthorFile { path: path.clone(), size: *size };
+    let unchanged = plan.unchanged.iter().copied().chain(std::iter::repeat(false));
+    let file = |((path, size), is_unchanged): (&(String, u64), bool)| bridge::AuthorFile {
+        path: path.clone(),
+        size: *size,
+        is_unchanged,
+    };
     let tracker =
         |(url, tier): &(String, u8)| bridge::TrackerEntry { url: url.clone(), tier: *tier };
     bridge::AuthorRequest {
         path: plan.path.clone(),
-        files: plan.files.iter().map(file).collect(),
+        files: plan.files.iter().zip(unchanged).map(file).collect(),
         name: plan.name.clone(),
         piece_length: plan.piece_bytes,
         is_private: plan.is_private,
@@ -113,5 +116,6 @@ fn request(plan: &AuthorPlan) -> bridge::AuthorRequest {
         creator: CREATOR.to_owned(),
         source: plan.source.clone(),
         threads: plan.threads,
+        former: plan.former.clone(),
     }
 }

@@ -326,6 +326,7 @@ pub(crate) mod bridge {
     struct AuthorFile {
         path: String, // below the request's; empty when that is the file
         size: u64,
+        is_unchanged: bool, // as it was in the former torrent
     }
 
     /// What to make a .torrent of. `path` is a file or a folder; `piece_length` 0 = by size.
@@ -344,6 +345,7 @@ pub(crate) mod bridge {
         creator: String,
         source: String, // a tracker's mark in the info dictionary; empty: none
         threads: u32,
+        former: Vec<u8>, // the .torrent whose place it takes; empty: none
     }
 
     extern "Rust" {
@@ -360,6 +362,7 @@ pub(crate) mod bridge {
         type Progress;
         /// Called after each hashed piece; false stops the work with an error "cancelled".
         fn report(self: &Progress, done: u32, total: u32) -> bool;
+        fn add_hashed(self: &Progress, bytes: u64); // so many were read
     }
 
     unsafe extern "C++" {

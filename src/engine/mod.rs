@@ -51,7 +51,6 @@ use crate::domain::torrent::Torrent;
 use crate::domain::tracker_report::TrackerReport;
 use crate::engine::actor::Actor;
 pub use crate::engine::author::AuthorPlan;
-pub use crate::engine::author::Format;
 pub use crate::engine::author::HashMeter;
 pub use crate::engine::author::author;
 pub use crate::engine::author::cancelled;

@@ -39,6 +39,8 @@ pub struct Prepared {
     pub pieces: Arc<Bitfield>,
     /// Priority by file, as stored; empty = all at 4.
     pub file_priorities: Vec<u8>,
+    /// Whether its record has the queue decide when it runs.
+    pub is_auto_managed: bool,
     /// Unix seconds, 0 when new.
     pub added_at: i64,
     /// Bytes/s down and up, 0 = none.
@@ -131,6 +133,7 @@ impl Prepared {
             metadata: convert::metadata(&told).map(Arc::new),
             trackers: convert::trackers(&told.trackers),
             file_priorities: told.file_priorities,
+            is_auto_managed: told.is_auto_managed,
             added_at: told.added_at,
             limits: (limit(told.download_limit), limit(told.upload_limit)),
             max_connections: None,

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU32;
+use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::SyncSender;
 use std::sync::mpsc::TrySendError;
@@ -116,6 +117,7 @@ pub(crate) struct Progress {
 struct ProgressState {
     done: AtomicU32,
     total: AtomicU32,
+    hashed_bytes: AtomicU64,
     is_cancelled: AtomicBool,
 }
 
@@ -125,6 +127,16 @@ impl Progress {
         self.shared.done.store(done, Ordering::Relaxed);
         self.shared.total.store(total, Ordering::Relaxed);
         !self.shared.is_cancelled.load(Ordering::Relaxed)
+    }
+
+    /// Notes that so many bytes were read and hashed.
+    pub(crate) fn add_hashed(&self, bytes: u64) {
+        self.shared.hashed_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Bytes that were read and hashed.
+    pub(crate) fn hashed_bytes(&self) -> u64 {
+        self.shared.hashed_bytes.load(Ordering::Relaxed)
     }
 
     /// Pieces hashed and pieces in all; (0, 0) before the first.

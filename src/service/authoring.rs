@@ -12,9 +12,10 @@ use tokio::sync::Semaphore;
 use crate::domain::error::Error;
 use crate::domain::error::Result;
 use crate::domain::hash::InfoHashes;
+use crate::domain::share::FileMark;
+pub use crate::domain::share::Format;
 use crate::engine;
 use crate::engine::AuthorPlan;
-pub use crate::engine::Format;
 pub use crate::engine::HashMeter;
 use crate::engine::Prepared;
 use crate::service::folder::Folder;
@@ -36,6 +37,15 @@ const PIECES_USUAL_MAX: u64 = 131_072;
 const PIECES_MAX: u64 = 2_097_152;
 /// Bytes of a comment or a source.
 const TEXT_MAX: usize = 4096;
+
+/// A torrent whose place another one takes, with the files that it was made of.
+#[derive(Clone, Debug, Default)]
+pub struct Former {
+    /// The .torrent file.
+    pub torrent_file: Vec<u8>,
+    /// Its files as they were hashed; empty when that is not known, and nothing is taken over.
+    pub files: Vec<FileMark>,
+}
 
 /// What to make a torrent of, and how.
 #[derive(Clone, Debug, Default)]
@@ -60,6 +70,9 @@ pub struct AuthorWish {
     pub source: String,
     /// Names left out, `*` for anything; `None` = [`SKIPPED`].
     pub skip: Option<Vec<String>>,
+    /// What it takes the place of: files that are as they were are not hashed again, and pieces
+    /// stay as long as they may.
+    pub former: Option<Former>,
 }
 
 /// A torrent that was made and belongs to nobody yet.
@@ -146,11 +159,17 @@ fn settle(roots: &Roots, wish: AuthorWish, meter: &HashMeter) -> Result<Settled>
     let folder = Folder::read(&source, &skip, &|| goes_on(meter))?;
     check_places(roots, &source, &parent, &folder)?;
     let tiers = (0u8..).zip(wish.trackers);
+    let length = match (piece_bytes(wish.piece_bytes, folder.size_bytes()), &wish.former) {
+        // What is renewed has grown past what its pieces could hold.
+        (Err(_), Some(_)) => usual_piece_bytes(folder.size_bytes()),
+        (length, _) => length?,
+    };
+    let former = wish.former.unwrap_or_default();
     let plan = AuthorPlan {
         path: utf8(&source)?,
         files: folder.files(),
         name: wish.name.unwrap_or_default(),
-        piece_bytes: piece_bytes(wish.piece_bytes, folder.size_bytes())?,
+        piece_bytes: length,
         format: wish.format,
         is_private: wish.is_private,
         trackers: tiers
@@ -160,6 +179,8 @@ fn settle(roots: &Roots, wish: AuthorWish, meter: &HashMeter) -> Result<Settled>
         comment: wish.comment,
         source: wish.source,
         threads: std::thread::available_parallelism().map_or(1, |count| count.get() as u32),
+        unchanged: folder.unchanged_since(&former.files),
+        former: former.torrent_file,
     };
     Ok(Settled { plan, folder, source, skip })
 }

@@ -34,7 +34,12 @@ use crate::domain::swarm::SwarmTotals;
 use crate::domain::torrent::Torrent;
 use crate::service::events::differences::swarms_changed;
 use crate::service::events::differences::torrents_changed;
+use crate::service::events::differences::values_changed;
 use crate::service::labels::LabelSet;
+use crate::service::share_jobs::JobView;
+use crate::service::share_jobs::ShareJobs;
+use crate::service::share_watch::ShareState;
+use crate::service::shares::Shares;
 use crate::service::swarms::Swarms;
 use crate::service::torrents::Torrents;
 use crate::service::upkeep::told;
@@ -64,6 +69,8 @@ pub struct Events {
 struct Inner {
     torrents: Torrents,
     swarms: Swarms,
+    shares: Shares,
+    jobs: ShareJobs,
     /// Names this run of the program: numbers of an earlier one mean nothing.
     run: u32,
     state: Mutex<State>,
@@ -79,6 +86,8 @@ struct State {
     is_kept: bool,
     torrents: BTreeMap<TorrentId, Labelled>,
     swarms: BTreeMap<TorrentId, SwarmSummary>,
+    shares: BTreeMap<TorrentId, ShareState>,
+    jobs: BTreeMap<u64, JobView>,
     overview: Overview,
     past: VecDeque<Arc<Change>>,
     past_weight: usize,
@@ -141,6 +150,10 @@ pub struct Change {
     pub torrents: Vec<(TorrentId, Changed<Labelled>)>,
     /// Swarms, in the order of their info-hashes.
     pub swarms: Vec<(TorrentId, Changed<SwarmSummary>)>,
+    /// Shares, in the order of their ids.
+    pub shares: Vec<(TorrentId, Changed<ShareState>)>,
+    /// Shares in the making, in the order of their numbers.
+    pub jobs: Vec<(u64, Changed<JobView>)>,
     /// The glance before and after.
     pub overview: (Overview, Overview),
     words: Mutex<Vec<(&'static str, Bytes)>>,
@@ -154,6 +167,10 @@ pub struct Snapshot {
     pub torrents: Vec<Labelled>,
     /// Swarms, in the order of their info-hashes.
     pub swarms: Vec<SwarmSummary>,
+    /// Shares, in the order of their ids.
+    pub shares: Vec<(TorrentId, ShareState)>,
+    /// Shares in the making, in the order of their numbers.
+    pub jobs: Vec<JobView>,
     /// The glance.
     pub overview: Overview,
 }
@@ -179,13 +196,14 @@ enum Look {
 
 impl Events {
     /// Over the services that know; [`run`] has to run beside it.
-    pub fn new(torrents: Torrents, swarms: Swarms) -> Self {
+    pub fn new(torrents: Torrents, swarms: Swarms, (shares, jobs): (Shares, ShareJobs)) -> Self {
         let mut run = [0; 4];
         // Should the system have no random numbers, the numbers of runs are merely all the same.
         let _ = getrandom::fill(&mut run);
         let (latest, readers) = (watch::Sender::new(0), watch::Sender::new(0));
         let (run, state) = (u32::from_le_bytes(run), Mutex::default());
-        Self { inner: Arc::new(Inner { torrents, swarms, run, state, latest, readers }) }
+        let inner = Inner { torrents, swarms, shares, jobs, run, state, latest, readers };
+        Self { inner: Arc::new(inner) }
     }
 
     /// A reader of all changes from now on, with everything as it is; or of those after `last`
@@ -213,6 +231,8 @@ impl Events {
             id: self.id(state.number),
             torrents: state.torrents.values().cloned().collect(),
             swarms: state.swarms.values().copied().collect(),
+            shares: state.shares.iter().map(|(id, share)| (*id, share.clone())).collect(),
+            jobs: state.jobs.values().cloned().collect(),
             overview: state.overview,
         }
     }
@@ -248,19 +268,27 @@ impl Events {
         let present = present.map(|torrent| Labelled { labels: labels.get(torrent.id), torrent });
         let torrents = torrents_changed(present.collect(), &mut state.torrents, look);
         let before = state.overview;
-        let mut swarms = Vec::new();
+        let (mut swarms, mut shares, mut jobs) = (Vec::new(), Vec::new(), Vec::new());
         if look == Look::AtAll {
             let (present, only_own_swarms) = self.swarms();
             swarms = swarms_changed(present, &mut state.swarms);
+            shares = values_changed(self.inner.shares.states(), &mut state.shares);
+            let present = self.inner.jobs.list().into_iter().map(|job| (job.number, job));
+            jobs = values_changed(present.collect(), &mut state.jobs);
             state.overview = self.overview(&state.torrents, only_own_swarms);
         }
         let overview = (before, state.overview);
-        if torrents.is_empty() && swarms.is_empty() && overview.0 == overview.1 {
+        let is_nothing = torrents.is_empty()
+            && swarms.is_empty()
+            && shares.is_empty()
+            && jobs.is_empty()
+            && overview.0 == overview.1;
+        if is_nothing {
             return;
         }
         state.number += 1;
         let (id, words) = (self.id(state.number), Mutex::default());
-        state.keep(Change { id, torrents, swarms, overview, words });
+        state.keep(Change { id, torrents, swarms, shares, jobs, overview, words });
     }
 
     fn swarms(&self) -> (Vec<SwarmSummary>, bool) {
@@ -324,7 +352,7 @@ impl State {
 
 impl Change {
     fn weight(&self) -> usize {
-        5 * self.torrents.len() + self.swarms.len()
+        5 * self.torrents.len() + self.swarms.len() + self.shares.len() + 2 * self.jobs.len()
     }
 
     /// What one API makes of it: made once, however many read it.
@@ -466,7 +494,8 @@ mod tests {
         let hash = TorrentId([1; 20]);
         let swarms = vec![(hash, Changed { before: None, after: None }); swarms];
         let (id, overview) = (EventId { run: 1, number }, Default::default());
-        Change { id, torrents: Vec::new(), swarms, overview, words: Mutex::default() }
+        let (torrents, shares, jobs) = (Vec::new(), Vec::new(), Vec::new());
+        Change { id, torrents, swarms, shares, jobs, overview, words: Mutex::default() }
     }
 
     /// Rule W13: what waits for readers is bounded, whatever it is.

@@ -3,6 +3,8 @@
 //! Read before a torrent is made and again after it, so that what changed meanwhile is noticed.
 //! No symbolic link is followed: it may lead to what was never meant to be shared.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::fs;
 use std::fs::File;
 use std::io;
@@ -14,6 +16,7 @@ use sha2::Sha256;
 
 use crate::domain::error::Error;
 use crate::domain::error::Result;
+use crate::domain::share::FileMark;
 
 /// Files of one torrent (rule F4).
 const FILES_MAX: usize = 100_000;
@@ -75,6 +78,49 @@ struct Found {
     size_bytes: u64,
     modified: (i64, i64),
     inode: u64,
+}
+
+/// A file that is not as it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileChange {
+    /// Below the folder; empty when it is the source itself.
+    pub path: String,
+    /// What became of it.
+    pub kind: ChangeKind,
+}
+
+/// What became of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChangeKind {
+    /// Its size or time is another one.
+    Changed,
+    /// It was not there.
+    New,
+    /// It is not there any more.
+    Gone,
+}
+
+impl ChangeKind {
+    /// In one word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Changed => "changed",
+            Self::New => "new",
+            Self::Gone => "gone",
+        }
+    }
+}
+
+impl fmt::Display for FileChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = &self.path;
+        match self.kind {
+            _ if path.is_empty() => f.write_str("the file was changed"),
+            ChangeKind::Changed => write!(f, "`{path}` was changed"),
+            ChangeKind::New => write!(f, "`{path}` is new"),
+            ChangeKind::Gone => write!(f, "`{path}` is gone"),
+        }
+    }
 }
 
 impl Folder {
@@ -182,6 +228,38 @@ impl Folder {
         gone.or_else(|| now.files.get(had).map(|file| format!("`{}` is new", file.path)))
     }
 
+    /// Each file with what tells whether it changed, to be compared much later.
+    pub fn marks(&self) -> Vec<FileMark> {
+        self.files.iter().map(Found::mark).collect()
+    }
+
+    /// For each file, whether it is as it was among `then`.
+    pub fn unchanged_since(&self, then: &[FileMark]) -> Vec<bool> {
+        let then: BTreeMap<&str, &FileMark> =
+            then.iter().map(|mark| (mark.path.as_str(), mark)).collect();
+        let is_same = |file: &Found| then.get(&*file.path).is_some_and(|was| **was == file.mark());
+        self.files.iter().map(is_same).collect()
+    }
+
+    /// Every file that is not as it was among `then`, by name.
+    pub fn changes_since(&self, then: &[FileMark]) -> Vec<FileChange> {
+        let mut gone: BTreeMap<&str, &FileMark> =
+            then.iter().map(|mark| (mark.path.as_str(), mark)).collect();
+        let mut changes = Vec::new();
+        for file in &self.files {
+            let kind = match gone.remove(&*file.path) {
+                Some(was) if *was == file.mark() => continue,
+                Some(_) => ChangeKind::Changed,
+                None => ChangeKind::New,
+            };
+            changes.push(FileChange { path: file.path.clone(), kind });
+        }
+        let left = gone.into_keys();
+        changes.extend(left.map(|path| FileChange { path: path.into(), kind: ChangeKind::Gone }));
+        changes.sort_by(|one, other| one.path.cmp(&other.path));
+        changes
+    }
+
     /// A digest of names, sizes and times, to be compared much later.
     pub fn digest(&self) -> [u8; 32] {
         let mut digest = Sha256::new();
@@ -214,6 +292,11 @@ impl Found {
     fn new(path: String, found: &fs::Metadata) -> Self {
         let modified = (found.mtime(), found.mtime_nsec());
         Self { path, size_bytes: found.len(), modified, inode: found.ino() }
+    }
+
+    fn mark(&self) -> FileMark {
+        let (path, size_bytes, modified) = (self.path.clone(), self.size_bytes, self.modified);
+        FileMark { path, size_bytes, modified }
     }
 
     fn parts(&self) -> std::str::Split<'_, char> {
@@ -336,6 +419,25 @@ mod tests {
         fs::write(at("d"), "d").unwrap();
         assert_eq!(said(), "`d` was changed", "the time alone");
         assert_ne!(then.digest(), read(directory.path()).unwrap().digest());
+    }
+
+    #[test]
+    fn what_changed_is_told_file_by_file() {
+        let directory = filled(&["a", "b/c", "d", "e"]);
+        let at = |name: &str| directory.path().join(name);
+        let then = read(directory.path()).unwrap().marks();
+        let now = || read(directory.path()).unwrap();
+        assert_eq!(now().changes_since(&then), []);
+        assert_eq!(now().unchanged_since(&then), [true; 4]);
+        fs::write(at("b/c"), "longer").unwrap();
+        fs::remove_file(at("d")).unwrap();
+        fs::write(at("b/new"), "new").unwrap();
+        let said: Vec<String> =
+            now().changes_since(&then).iter().map(ToString::to_string).collect();
+        assert_eq!(said, ["`b/c` was changed", "`b/new` is new", "`d` is gone"]);
+        // a, b/c, b/new, e
+        assert_eq!(now().unchanged_since(&then), [true, false, false, true]);
+        assert_eq!(now().unchanged_since(&[]), [false; 4]);
     }
 
     #[test]

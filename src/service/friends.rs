@@ -355,6 +355,49 @@ impl Friends {
         Ok((view.torrent.name.to_string(), metainfo::with_trackers(&file, &urls)?))
     }
 
+    /// Keeps friends and links as they are until the value is dropped.
+    pub(super) async fn still(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.inner.turn.lock().await
+    }
+
+    /// The share `new` has taken the place of `old` in the store; now friends and links mean it.
+    pub(super) async fn move_share(
+        &self,
+        _still: &tokio::sync::MutexGuard<'_, ()>,
+        old: TorrentId,
+        new: TorrentId,
+    ) {
+        for mut friend in self.list() {
+            if let Some(share) = friend.shares.iter_mut().flatten().find(|share| **share == old) {
+                *share = new;
+                self.put(friend.clone());
+                self.limit(&friend);
+            }
+        }
+        if let Err(error) = self.read_file(new).await {
+            tracing::warn!(%error, share = %new, "cannot read the torrent of an invitation");
+        }
+        let moved = self.move_invites(old, new);
+        self.inner.files.remove(&old);
+        // One may have been used just now, and be on its way to the store as it was.
+        for invite in moved {
+            if let Err(error) = self.inner.store.put_invite(invite).await {
+                tracing::warn!(%error, "an invitation was not kept");
+            }
+        }
+    }
+
+    fn move_invites(&self, old: TorrentId, new: TorrentId) -> Vec<Invite> {
+        let mut invites = self.inner.invites.lock().unwrap_or_else(PoisonError::into_inner);
+        let moved = invites.values_mut().filter(|invite| invite.share == old);
+        let mut kept = Vec::new();
+        for invite in moved {
+            invite.share = new;
+            kept.push(invite.clone());
+        }
+        kept
+    }
+
     /// Reads the torrent files that links lead to, so that they can be handed out from memory.
     pub async fn read_files(self) {
         let shares: HashSet<TorrentId> =

@@ -19,6 +19,7 @@ use crate::engine::Prepared;
 use crate::service::paths::Roots;
 use crate::service::presence;
 use crate::service::presence::Claim;
+use crate::service::shares::Shares;
 use crate::service::torrents::Torrents;
 use crate::service::torrents::payload_files;
 use crate::store::BadRecord;
@@ -36,6 +37,8 @@ pub struct Loader {
     pub roots: Roots,
     /// Is told of each.
     pub torrents: Torrents,
+    /// Knows which of them are shares, whose files may have changed meanwhile.
+    pub shares: Shares,
 }
 
 impl Loader {
@@ -84,7 +87,7 @@ impl Loader {
             Ok(prepared) => prepared,
             Err(error) => return self.show(&stored, error.message()),
         };
-        let mut prepared = Self::ready(prepared, &stored)?;
+        let mut prepared = self.ready(prepared, &stored)?;
         prepared.max_connections = self.torrents.labels().get(stored.id).max_connections;
         let session = &stored.options.session;
         match self.missing(&prepared) {
@@ -107,9 +110,15 @@ impl Loader {
         presence::missing(&self.roots, &claim)
     }
 
-    fn ready(mut prepared: Prepared, stored: &LoadedTorrent) -> Result<Prepared> {
-        if stored.options.is_stopped {
+    fn ready(&self, mut prepared: Prepared, stored: &LoadedTorrent) -> Result<Prepared> {
+        if self.shares.look_before_loading(stored.id, &stored.save_path) {
+            // Not a moment may be served of what does not fit its hashes.
             prepared.set_running(true, false)?;
+        } else if stored.options.is_stopped {
+            prepared.set_running(true, false)?;
+        } else if self.shares.is_share(stored.id) && !prepared.is_auto_managed {
+            // It may have been held back when the last process ended.
+            prepared.set_running(false, false)?;
         }
         if stored.claims_in_doubt {
             tracing::warn!(torrent = %stored.id, "files may be incomplete after the power loss; checking");

@@ -4,9 +4,11 @@
 //! itself, and whoever takes the torrent away gets the URLs that are good for them at that moment.
 
 use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::RwLock;
 
@@ -21,48 +23,29 @@ use crate::domain::event::Event;
 use crate::domain::hash::AnyHash;
 use crate::domain::hash::TorrentId;
 use crate::domain::share::Share;
+pub use crate::domain::share::ShareWish;
 use crate::domain::torrent::Torrent;
 use crate::engine::AddOptions;
 use crate::engine::Engine;
+use crate::engine::Prepared;
 use crate::service::access::unix_now_s;
 use crate::service::authoring::AuthorWish;
 use crate::service::authoring::Authoring;
-use crate::service::authoring::Format;
 use crate::service::authoring::HashMeter;
 use crate::service::authoring::Made;
-use crate::service::authoring::SKIPPED;
 use crate::service::folder::Folder;
 use crate::service::members::Members;
 use crate::service::members::swarms_of;
 use crate::service::metainfo;
 use crate::service::reach::Reach;
+use crate::service::share_watch::Condition;
 use crate::service::torrents::TorrentOptions;
 use crate::service::torrents::Torrents;
+use crate::store::NewShare;
 use crate::store::NewTorrent;
 use crate::store::Store;
 use crate::store::SwarmChange;
 use crate::tracker::Tracker;
-
-/// What to share, and how.
-#[derive(Clone, Debug, Default)]
-pub struct ShareWish {
-    /// The file or folder; relative to the first root, or absolute.
-    pub path: String,
-    /// Another name than that of the file or folder.
-    pub name: Option<String>,
-    /// Which BitTorrent it speaks.
-    pub format: Format,
-    /// Bytes of a piece; `None` = by size.
-    pub piece_bytes: Option<u32>,
-    /// Whether everybody may have it who knows of it, without a key.
-    pub is_public: bool,
-    /// Whether the engine refuses whoever is no member; `None` = as long as it is private.
-    pub is_members_only: Option<bool>,
-    /// For people.
-    pub comment: String,
-    /// Names left out; `None` = the usual ones.
-    pub skip: Option<Vec<String>>,
-}
 
 /// A share with its torrent.
 #[derive(Clone, Debug)]
@@ -73,11 +56,18 @@ pub struct ShareView {
     pub torrent: Arc<Torrent>,
 }
 
+impl ShareView {
+    fn of(mut share: Share, torrent: Arc<Torrent>) -> Self {
+        share.follow(&torrent.save_path);
+        Self { share, torrent }
+    }
+}
+
 /// What sharing came to.
-#[derive(Clone, Debug)]
-pub struct Shared {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Finished {
     /// The share.
-    pub view: ShareView,
+    pub id: TorrentId,
     /// False when the same files were shared already.
     pub is_new: bool,
 }
@@ -85,17 +75,29 @@ pub struct Shared {
 /// The shares; a cheap handle.
 #[derive(Clone)]
 pub struct Shares {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
 }
 
-struct Inner {
-    authoring: Authoring,
-    torrents: Torrents,
-    store: Store,
+pub(super) struct Inner {
+    pub(super) authoring: Authoring,
+    pub(super) torrents: Torrents,
+    pub(super) store: Store,
     tracker: Tracker,
     members: Members,
     reach: Reach,
-    table: RwLock<BTreeMap<TorrentId, Share>>,
+    pub(super) table: RwLock<BTreeMap<TorrentId, Share>>,
+    /// What the last look at each came to.
+    pub(super) conditions: Mutex<HashMap<TorrentId, Condition>>,
+    /// One look at a time, so that two do not disagree about what is to run.
+    pub(super) looking: tokio::sync::Mutex<()>,
+}
+
+/// A share that is durable and not yet in force.
+pub(super) struct Kept {
+    share: Share,
+    prepared: Prepared,
+    swarms: Vec<TorrentId>,
+    options: TorrentOptions,
 }
 
 impl Shares {
@@ -108,19 +110,27 @@ impl Shares {
         kept: Vec<Share>,
     ) -> Self {
         let table = RwLock::new(kept.into_iter().map(|share| (share.id, share)).collect());
-        let inner = Inner { authoring, torrents, store, tracker, members, reach, table };
+        let (conditions, looking) = (Mutex::default(), tokio::sync::Mutex::new(()));
+        let inner = Inner {
+            authoring,
+            torrents,
+            store,
+            tracker,
+            members,
+            reach,
+            table,
+            conditions,
+            looking,
+        };
         Self { inner: Arc::new(inner) }
     }
 
-    /// Makes a torrent of the wished files, lets it in at the tracker and seeds it; answers when
-    /// all of it is durable. The same files again are the share that they are already.
+    /// Whether a wish can be fulfilled, as far as is known before its files are looked at.
     ///
     /// # Errors
-    /// As of [`Authoring::make`]; Conflict, when nobody could find it or such a torrent is there;
-    /// `StorageFull`; Busy.
-    pub async fn share(&self, wish: ShareWish, meter: HashMeter) -> Result<Shared> {
-        let is_members_only = wish.is_members_only.unwrap_or(!wish.is_public);
-        if wish.is_public && is_members_only {
+    /// Invalid for what contradicts itself; Conflict, when nobody could find the share.
+    pub(super) fn check(&self, wish: &ShareWish) -> Result<()> {
+        if wish.is_public && is_members_only(wish) {
             return Err(Error::invalid("a public share has no members to keep it to"));
         }
         if self.inner.reach.announce_urls(None).is_empty() {
@@ -128,10 +138,36 @@ impl Shares {
                            tracker.udp.bind or tracker.http.bind";
             return Err(Error::conflict(message));
         }
-        let made = self.inner.authoring.make(author_wish(&wish), meter).await?;
+        Ok(())
+    }
+
+    /// Makes a torrent of the wished files, lets it in at the tracker and seeds it; answers when
+    /// all of it is durable, and the job `job` is forgotten. The same files again are the share
+    /// that they are already.
+    ///
+    /// # Errors
+    /// As of [`Authoring::make`]; Conflict, when nobody could find it or such a torrent is there;
+    /// `StorageFull`; Busy.
+    pub(super) async fn share(
+        &self,
+        wish: &ShareWish,
+        meter: HashMeter,
+        job: u64,
+    ) -> Result<Finished> {
+        self.check(wish)?;
+        let made = self.inner.authoring.make(author_wish(wish), meter).await?;
         let id = made.hashes().id();
-        if let Ok(view) = self.get(id) {
-            return Ok(Shared { view, is_new: false });
+        if let Ok(ShareView { share, .. }) = self.get(id) {
+            match Path::new(&share.path) == made.source {
+                // Its files may have been touched since: what was hashed now is what they are.
+                true => {
+                    let share = Share { digest: made.folder.digest(), ..share };
+                    self.renew_same(share, made, job).await?;
+                }
+                // A copy of it elsewhere.
+                false => self.inner.store.remove_share_job(job).await?,
+            }
+            return Ok(Finished { id, is_new: false });
         }
         let _change = self.inner.torrents.begin_change(id)?;
         let share = Share {
@@ -139,36 +175,45 @@ impl Shares {
             path: made.source.to_string_lossy().into_owned(),
             made_at: unix_now_s(),
             is_private: !wish.is_public,
-            is_members_only,
-            skip: wish.skip,
+            is_members_only: is_members_only(wish),
+            skip: wish.skip.clone(),
             digest: made.folder.digest(),
         };
-        self.insert(share, made).await?;
-        Ok(Shared { view: self.get(id)?, is_new: true })
+        let kept = self.keep(share, made, Some(job), None).await?;
+        self.put_in_force(&kept);
+        self.start(kept).await?;
+        Ok(Finished { id, is_new: true })
     }
 
-    /// Durable first, then in force; a refusal of the engine takes it back.
-    async fn insert(&self, share: Share, made: Made) -> Result<()> {
+    /// Makes a share durable, in place of `replaces` if there is one.
+    pub(super) async fn keep(
+        &self,
+        share: Share,
+        made: Made,
+        job: Option<u64>,
+        replaces: Option<TorrentId>,
+    ) -> Result<Kept> {
         let Made { mut prepared, folder, source } = made;
+        let files = folder.marks();
         sync(folder, source).await?;
         let save_path = prepared.save_path.to_string();
+        let added_at = unix_now_s();
         prepared.set_options(&AddOptions {
             save_path: save_path.clone(),
             trackers_only: share.is_private,
-            added_at: share.made_at,
+            added_at,
             ..AddOptions::default()
         })?;
-        let id = share.id;
         let swarms = swarms_of(&prepared.hashes);
         let options = TorrentOptions { made_here: true, ..TorrentOptions::default() };
-        let record = NewTorrent {
-            id,
+        let torrent = NewTorrent {
+            id: share.id,
             v2: prepared.hashes.v2(),
             name: prepared.name.to_string(),
             save_path,
             resume: prepared.resume_bytes()?,
             metadata_file: prepared.metadata_bytes(),
-            added_at: share.made_at,
+            added_at,
             options: options.clone(),
         };
         let mode = mode_of(&share);
@@ -176,8 +221,31 @@ impl Shares {
             [(*hash, SwarmChange::Listed(true)), (*hash, SwarmChange::Mode(Some(mode)))]
         };
         let allowed = swarms.iter().flat_map(allowed).collect();
-        self.inner.store.add_share(record, share.clone(), allowed).await?;
-        self.put_in_force(&share, swarms, mode);
+        let new = NewShare { torrent, share: share.clone(), files, swarms: allowed, job, replaces };
+        self.inner.store.add_share(new).await?;
+        Ok(Kept { share, prepared, swarms, options })
+    }
+
+    /// The same torrent still: keeps what its files look like now, and lets it run.
+    pub(super) async fn renew_same(&self, share: Share, made: Made, job: u64) -> Result<()> {
+        let id = share.id;
+        let files = made.folder.marks();
+        drop(made);
+        // A look that is under way compares with what is replaced here.
+        let _turn = self.inner.looking.lock().await;
+        self.inner.store.renew_share(share.clone(), files, Some(job)).await?;
+        self.remember(share);
+        let before = self.note(id, Condition::same());
+        match before.is_some_and(|before| before.is_changed()) {
+            true => self.let_go_on(id).await,
+            false => Ok(()),
+        }
+    }
+
+    /// Gives a share that is in force to the engine; a refusal takes it back.
+    pub(super) async fn start(&self, kept: Kept) -> Result<()> {
+        let Kept { share, prepared, options, .. } = kept;
+        let id = share.id;
         self.inner.torrents.inner.options.insert(id, options);
         let added = self.inner.torrents.inner.engine.add(prepared, "").await;
         if added.as_ref().is_err_and(|error| error.kind() != ErrorKind::Busy) {
@@ -189,12 +257,25 @@ impl Shares {
         added
     }
 
-    fn put_in_force(&self, share: &Share, swarms: Vec<TorrentId>, mode: Mode) {
-        for hash in &swarms {
+    /// Takes away the torrent of a share whose place another one has taken in the store.
+    pub(super) async fn withdraw(&self, id: TorrentId) -> Result<()> {
+        self.take_out_of_force(id);
+        let torrents = &self.inner.torrents;
+        torrents.inner.engine.remove(id).await?;
+        torrents.inner.options.remove(&id);
+        self.inner.store.finish_removal(id).await?;
+        torrents.labels().forget(id);
+        Ok(())
+    }
+
+    pub(super) fn put_in_force(&self, kept: &Kept) {
+        let (share, mode) = (&kept.share, mode_of(&kept.share));
+        for hash in &kept.swarms {
             self.inner.tracker.set_listed(hash, true);
             self.inner.tracker.set_mode(hash, Some(mode));
         }
-        self.inner.members.put(share.id, swarms, share.is_members_only);
+        self.inner.members.put(share.id, kept.swarms.clone(), share.is_members_only);
+        self.note(share.id, Condition::same());
         self.remember(share.clone());
     }
 
@@ -211,6 +292,7 @@ impl Shares {
             self.inner.tracker.set_mode(&hash, None);
         }
         self.inner.table.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        self.inner.conditions.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
     }
 
     /// Ends a share: its torrent, its invites, and what its swarms were allowed. The files stay.
@@ -252,7 +334,10 @@ impl Shares {
         let shares: Vec<Share> = table.values().cloned().collect();
         drop(table);
         let engine = &self.inner.torrents.inner.engine;
-        let view = |share: Share| Some(ShareView { torrent: engine.get(share.id)?, share });
+        let view = |share: Share| {
+            let torrent = engine.get(share.id)?;
+            Some(ShareView::of(share, torrent))
+        };
         let mut views: Vec<ShareView> = shares.into_iter().filter_map(view).collect();
         views.sort_by_key(|view| (view.share.made_at, view.share.id));
         views
@@ -268,7 +353,7 @@ impl Shares {
         drop(table);
         let torrent = self.inner.torrents.inner.engine.get(id);
         match (share, torrent) {
-            (Some(share), Some(torrent)) => Ok(ShareView { share, torrent }),
+            (Some(share), Some(torrent)) => Ok(ShareView::of(share, torrent)),
             _ => Err(Error::not_found("there is no such share")),
         }
     }
@@ -319,17 +404,6 @@ impl Shares {
         self.inner.reach.page_urls(path)
     }
 
-    /// What has become of the files since they were shared, in words; `None` when nothing has.
-    /// Looks at names, sizes and times, never at the content.
-    ///
-    /// # Errors
-    /// `NotFound`.
-    pub async fn change_of(&self, id: TorrentId) -> Result<Option<String>> {
-        let share = self.get(id)?.share;
-        let look = tokio::task::spawn_blocking(move || change_since(&share)).await;
-        look.map_err(|_| Error::internal("looking at a folder panicked"))
-    }
-
     /// Ends the shares whose torrents are removed in another way, until the engine is gone.
     pub async fn follow(self, engine: Engine) {
         let mut events = engine.events();
@@ -343,8 +417,12 @@ impl Shares {
     }
 }
 
+fn is_members_only(wish: &ShareWish) -> bool {
+    wish.is_members_only.unwrap_or(!wish.is_public)
+}
+
 /// As little as the share needs of the torrent's own wishes.
-fn author_wish(wish: &ShareWish) -> AuthorWish {
+pub(super) fn author_wish(wish: &ShareWish) -> AuthorWish {
     AuthorWish {
         path: wish.path.clone(),
         name: wish.name.clone(),
@@ -365,13 +443,4 @@ fn mode_of(share: &Share) -> Mode {
 async fn sync(folder: Folder, source: PathBuf) -> Result<()> {
     let synced = tokio::task::spawn_blocking(move || folder.sync(&source)).await;
     synced.map_err(|_| Error::internal("syncing a folder panicked"))?
-}
-
-fn change_since(share: &Share) -> Option<String> {
-    let skip = share.skip.clone().unwrap_or_else(|| SKIPPED.map(String::from).to_vec());
-    match Folder::read(Path::new(&share.path), &skip, &|| Ok(())) {
-        Ok(now) if now.digest() == share.digest => None,
-        Ok(_) => Some("files were changed, added or removed".into()),
-        Err(error) => Some(error.message().to_owned()),
-    }
 }

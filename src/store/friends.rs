@@ -103,6 +103,22 @@ pub(super) fn forget_invites_to(conn: &Connection, share: TorrentId) -> Result<(
     Ok(())
 }
 
+/// Has friends and invites mean `new` where they meant `old`.
+pub(super) fn move_share(conn: &Connection, old: TorrentId, new: TorrentId) -> Result<(), Failure> {
+    for mut invite in invites(conn)?.into_iter().filter(|invite| invite.share == old) {
+        invite.share = new;
+        put_invite(conn, &invite)?;
+    }
+    for mut friend in all(conn)? {
+        let named = friend.shares.iter_mut().flatten().find(|share| **share == old);
+        if let Some(share) = named {
+            *share = new;
+            put(conn, &friend)?;
+        }
+    }
+    Ok(())
+}
+
 fn forget_invites_of(conn: &Connection, friend: &FriendName) -> Result<(), Failure> {
     conn.prepare_cached("DELETE FROM invites WHERE friend = ?1")?.execute([friend.as_str()])?;
     Ok(())

@@ -13,6 +13,7 @@ use crate::store::access;
 use crate::store::accounts;
 use crate::store::counters;
 use crate::store::friends;
+use crate::store::keeping;
 use crate::store::labels;
 use crate::store::record::Columns;
 use crate::store::record::Damage;
@@ -72,7 +73,7 @@ pub struct BadRecord {
 }
 
 /// Tables of small records: their key, what one is called, and how the rest of one is written down.
-const SMALL_TABLES: [(&str, &str, &str, &str); 11] = [
+const SMALL_TABLES: [(&str, &str, &str, &str); 13] = [
     ("settings", "key", "setting", "format('value=%s', quote(value))"),
     ("counters", "name", "counter", "format('value=%s', quote(value))"),
     (
@@ -106,6 +107,16 @@ const SMALL_TABLES: [(&str, &str, &str, &str); 11] = [
              quote(path), quote(made_at), quote(is_private), quote(is_members_only), quote(skip),
              quote(digest))",
     ),
+    (
+        "share_jobs",
+        "number",
+        "share in the making",
+        "format('path=%s name=%s format=%s piece_bytes=%s is_public=%s is_members_only=%s
+             comment=%s skip=%s replaces=%s', quote(path), quote(name), quote(format),
+             quote(piece_bytes), quote(is_public), quote(is_members_only), quote(comment),
+             quote(skip), quote(replaces))",
+    ),
+    ("share_files", "share", "files of share", "format('files=%s', quote(files))"),
     (
         "friends",
         "name",
@@ -272,6 +283,8 @@ fn damaged_pairs(conn: &Connection) -> rusqlite::Result<Vec<BadRecord>> {
                 "tokens" => tokens::read(row).map(drop),
                 "users" => tokens::read_user(row).map(drop),
                 "shares" => shares::read(row).map(drop),
+                "share_jobs" => keeping::read_job(row).map(drop),
+                "share_files" => keeping::read_files(row).map(drop),
                 "friends" => friends::read(row).map(drop),
                 "invites" => friends::read_invite(row).map(drop),
                 "accounts" => accounts::read(row).map(drop),
@@ -279,7 +292,7 @@ fn damaged_pairs(conn: &Connection) -> rusqlite::Result<Vec<BadRecord>> {
             };
             let Err(Damage(reason)) = whole else { continue };
             let name = match table {
-                "swarms" | "labels" | "shares" => hex(row.get_ref(0)?),
+                "swarms" | "labels" | "shares" | "share_files" => hex(row.get_ref(0)?),
                 // A key is a secret (rule W11).
                 "access_keys" | "invites" => readable(row.get_ref(0)?).chars().take(4).collect(),
                 _ => readable(row.get_ref(0)?),

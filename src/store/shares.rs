@@ -10,6 +10,7 @@ use crate::domain::hash::TorrentId;
 use crate::domain::share::Share;
 use crate::store::failure::Failure;
 use crate::store::friends;
+use crate::store::keeping;
 use crate::store::record::Columns;
 use crate::store::record::Damage;
 use crate::store::record::Seal;
@@ -47,6 +48,7 @@ pub(super) fn forget(
         return Ok(());
     }
     friends::forget_invites_to(conn, id)?;
+    keeping::forget_files(conn, id)?;
     let second = v2.map(|v2| v2.truncated()).filter(|second| *second != id);
     for hash in [id].into_iter().chain(second) {
         swarms::change(conn, hash, SwarmChange::Listed(false))?;

@@ -3,44 +3,16 @@
 use crate::domain::account::Account;
 use crate::domain::account::AccountId;
 use crate::domain::error::Result;
-use crate::domain::hash::TorrentId;
 use crate::domain::share::Friend;
 use crate::domain::share::Invite;
 use crate::domain::share::InviteToken;
 use crate::domain::share::Share;
-use crate::store::NewTorrent;
 use crate::store::Store;
-use crate::store::SwarmChange;
 use crate::store::accounts;
 use crate::store::friends;
 use crate::store::shares;
-use crate::store::swarms;
-use crate::store::torrents;
 
 impl Store {
-    /// Keeps a torrent, its share, and what its swarms are allowed: all of it or nothing.
-    ///
-    /// # Errors
-    /// `Conflict` when a torrent of this id is there, be it on its way out.
-    pub async fn add_share(
-        &self,
-        torrent: NewTorrent,
-        share: Share,
-        swarms: Vec<(TorrentId, SwarmChange)>,
-    ) -> Result<()> {
-        let size = torrent.resume.len() + torrent.metadata_file.as_ref().map_or(0, Vec::len);
-        let boot_id = self.boot_id.clone();
-        self.change(size, move |conn| {
-            torrents::add(conn, &boot_id, &torrent)?;
-            shares::put(conn, &share)?;
-            for (hash, change) in &swarms {
-                swarms::change(conn, *hash, *change)?;
-            }
-            Ok(())
-        })
-        .await
-    }
-
     /// Keeps a share of a torrent that is kept already.
     ///
     /// # Errors

@@ -333,6 +333,17 @@ mod tests {
     }
 
     #[test]
+    fn a_path_is_shared_and_a_word_does_something_with_a_share() {
+        for arguments in [&["share", "x", "--json"][..], &["share", "republish", "x", "--json"]] {
+            assert!(parse(arguments).unwrap().json, "{arguments:?}");
+        }
+        assert!(parse(&["--json", "share", "ls"]).unwrap().json);
+        for wrong in [&["share"][..], &["share", "x", "check", "y"], &["share", "check"]] {
+            assert!(parse(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
     fn a_set_without_a_value_is_wrong_usage() {
         let failure = Context::new(&parse(&["--set", "api.bind", "ls"]).unwrap()).err().unwrap();
         assert_eq!(failure.exit, Exit::Usage);

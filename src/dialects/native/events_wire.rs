@@ -8,8 +8,10 @@ use serde_json::Map;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::dialects::native::shares_wire::JobRow;
 use crate::dialects::native::torrents_wire::TorrentRow;
 use crate::dialects::native::wire;
+use crate::domain::hash::TorrentId;
 use crate::domain::swarm::SwarmSummary;
 use crate::service::events::Change;
 use crate::service::events::Changed;
@@ -17,6 +19,7 @@ use crate::service::events::EventId;
 use crate::service::events::Labelled;
 use crate::service::events::Overview;
 use crate::service::events::Snapshot;
+use crate::service::share_watch::ShareState;
 
 /// The data of a `snapshot` event. What was known before is forgotten when part 1 comes.
 #[derive(Serialize, ToSchema)]
@@ -31,6 +34,11 @@ pub(super) struct SnapshotPart {
     torrents: Vec<Value>,
     /// Swarms of our own tracker.
     swarms: Vec<SwarmRow>,
+    /// Shares; all of them in part 1.
+    shares: Vec<ShareStateRow>,
+    /// Shares in the making, as at `/v1/shares/jobs`; all of them in part 1.
+    #[schema(value_type = Vec<Object>)]
+    jobs: Vec<Value>,
     /// Everything in one glance.
     overview: OverviewBody,
 }
@@ -53,6 +61,20 @@ pub(super) struct Delta {
     /// Info-hashes of swarms that are gone.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     swarms_gone: Vec<String>,
+    /// By info-hash: the members that changed; all of them for a new share.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(value_type = BTreeMap<String, Object>)]
+    shares: BTreeMap<String, Value>,
+    /// Info-hashes of shares that are gone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    shares_gone: Vec<String>,
+    /// By number, of shares in the making: the members that changed; all of them for a new one.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(value_type = BTreeMap<String, Object>)]
+    jobs: BTreeMap<String, Value>,
+    /// Numbers of shares in the making that are told no longer.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    jobs_gone: Vec<String>,
     /// The members of the glance that changed.
     #[serde(skip_serializing_if = "Map::is_empty")]
     #[schema(value_type = Object)]
@@ -71,6 +93,17 @@ struct SwarmRow {
     completed: u32,
     /// Announces are refused.
     is_flagged: bool,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = EventShare)]
+struct ShareStateRow {
+    info_hash: String,
+    name: String,
+    /// `current` or `changed`.
+    state: &'static str,
+    /// What became of its files, in words; null when nothing did.
+    change: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -101,6 +134,17 @@ impl From<&SwarmSummary> for SwarmRow {
     }
 }
 
+impl ShareStateRow {
+    fn of(id: &TorrentId, share: &ShareState) -> Self {
+        Self {
+            info_hash: id.to_string(),
+            name: share.name.to_string(),
+            state: if share.change.is_some() { "changed" } else { "current" },
+            change: share.change.clone(),
+        }
+    }
+}
+
 impl From<&Overview> for OverviewBody {
     fn from(overview: &Overview) -> Self {
         Self {
@@ -123,6 +167,14 @@ pub(super) fn part(snapshot: &Snapshot, part: usize, count: usize, rows: usize) 
         parts: count,
         torrents: page(&snapshot.torrents, part, rows).iter().map(torrent).collect(),
         swarms: page(&snapshot.swarms, part, rows).iter().map(SwarmRow::from).collect(),
+        shares: match part {
+            0 => snapshot.shares.iter().map(|(id, one)| ShareStateRow::of(id, one)).collect(),
+            _ => Vec::new(),
+        },
+        jobs: match part {
+            0 => snapshot.jobs.iter().map(|job| value(&JobRow::of(job))).collect(),
+            _ => Vec::new(),
+        },
         overview: (&snapshot.overview).into(),
     };
     let is_last = part + 1 == count;
@@ -143,6 +195,18 @@ pub(super) fn delta(change: &Change) -> Vec<u8> {
         match difference(changed, |one| value(&SwarmRow::from(one))) {
             Some(members) => drop(body.swarms.insert(hash.to_string(), members)),
             None => body.swarms_gone.push(hash.to_string()),
+        }
+    }
+    for (id, changed) in &change.shares {
+        match difference(changed, |one| value(&ShareStateRow::of(id, one))) {
+            Some(members) => drop(body.shares.insert(id.to_string(), members)),
+            None => body.shares_gone.push(id.to_string()),
+        }
+    }
+    for (number, changed) in &change.jobs {
+        match difference(changed, |job| value(&JobRow::of(job))) {
+            Some(members) => drop(body.jobs.insert(number.to_string(), members)),
+            None => body.jobs_gone.push(number.to_string()),
         }
     }
     let (before, after) = &change.overview;

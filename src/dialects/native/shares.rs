@@ -16,6 +16,7 @@ use crate::dialects::native::shares_wire::ShareRow;
 use crate::dialects::native::wire;
 use crate::domain::token::Scope;
 use crate::http::Reply;
+use crate::service::share_jobs::JobView;
 use crate::service::shares::ShareView;
 
 pub(super) const GROUP: Group = Group { routes: ROUTES, document: Document::openapi };
@@ -78,6 +79,20 @@ const ROUTES: &[Route] = &[
         run: |request| Box::pin(end_share(request)),
     },
     Route {
+        method: "POST",
+        path: "/v1/shares/{share}/check",
+        needs: Scope::Client,
+        query: &[],
+        run: |request| Box::pin(check_share(request)),
+    },
+    Route {
+        method: "POST",
+        path: "/v1/shares/{share}/republish",
+        needs: Scope::Client,
+        query: &[],
+        run: |request| Box::pin(republish_share(request)),
+    },
+    Route {
         method: "GET",
         path: "/v1/shares/{share}/torrent",
         needs: Scope::Read,
@@ -97,6 +112,8 @@ const ROUTES: &[Route] = &[
         show_share,
         change_share,
         end_share,
+        check_share,
+        republish_share,
         share_torrent
     ),
     tags((name = "shares", description = "Your own files as tracked swarms"))
@@ -118,15 +135,20 @@ async fn list_shares(request: Request<'_>) -> Outcome {
 /// Shares a file or folder
 ///
 /// Hashing takes as long as the disk does, so the answer comes at once and tells of the job that
-/// does it; look at it until its `state` is `done` or `failed`. Then the share is durable, let in
-/// at the tracker, and seeded. A restart before that forgets the job.
+/// does it; look at it until its `state` is `done` or `failed`, or follow it in the events. Then the
+/// share is durable, let in at the tracker, and seeded. After a restart before that the job begins
+/// anew by itself.
 #[utoipa::path(post, path = "/v1/shares", tag = "shares", request_body = ShareBody,
     responses((status = 202, description = "It is being made", body = JobRow)))]
 async fn begin_share(mut request: Request<'_>) -> Outcome {
     let body: ShareBody = request.json().await?;
-    let job = request.services().share_jobs.begin(body.into_wish()?)?;
+    let job = request.services().share_jobs.begin(body.into_wish()?).await?;
+    Ok(begun(&job))
+}
+
+fn begun(job: &JobView) -> Reply {
     let place = format!("/v1/shares/jobs/{}", job.number);
-    Ok(wire::reply(202, &JobRow::of(&job)).header("location", &place))
+    wire::reply(202, &JobRow::of(job)).header("location", &place)
 }
 
 /// All shares in the making
@@ -154,7 +176,7 @@ async fn show_job(request: Request<'_>) -> Outcome {
     params(("number" = u64, Path, description = "Its number")),
     responses((status = 204, description = "It ends")))]
 async fn cancel_job(request: Request<'_>) -> Outcome {
-    request.services().share_jobs.cancel(number(&request)?)?;
+    request.services().share_jobs.cancel(number(&request)?).await?;
     Ok(Reply::new(204))
 }
 
@@ -164,9 +186,36 @@ async fn cancel_job(request: Request<'_>) -> Outcome {
     responses((status = 200, description = "The share", body = ShareRow)))]
 async fn show_share(request: Request<'_>) -> Outcome {
     let view = request.services().shares.find(request.param(0))?;
-    let mut row = row(&request, &view);
-    row.change = request.services().shares.change_of(view.share.id).await?;
-    Ok(wire::reply(200, &row))
+    Ok(wire::reply(200, &row(&request, &view)))
+}
+
+/// Looks at the files of a share
+///
+/// At names, sizes and times, never at the content. A share whose files are not what its torrent
+/// says is stopped, and goes on when they are again.
+#[utoipa::path(post, path = "/v1/shares/{share}/check", tag = "shares",
+    params(("share" = String, Path, description = "Its info-hash, or its whole name")),
+    responses((status = 200, description = "The share as it was found", body = ShareRow)))]
+async fn check_share(request: Request<'_>) -> Outcome {
+    let shares = &request.services().shares;
+    let id = shares.find(request.param(0))?.share.id;
+    shares.look(id).await?;
+    Ok(wire::reply(200, &row(&request, &shares.get(id)?)))
+}
+
+/// Publishes a share anew
+///
+/// Makes another torrent of the files as they are now, in the place of the present one: name,
+/// friends, their links and what those may stay. Pieces that lie wholly in files that did not
+/// change are not hashed again where the layout allows; `hashed_bytes` of the job tells how much
+/// was. Whoever has the former torrent needs the new one, which the same link gives.
+#[utoipa::path(post, path = "/v1/shares/{share}/republish", tag = "shares",
+    params(("share" = String, Path, description = "Its info-hash, or its whole name")),
+    responses((status = 202, description = "It is being made", body = JobRow)))]
+async fn republish_share(request: Request<'_>) -> Outcome {
+    let services = request.services();
+    let id = services.shares.find(request.param(0))?.share.id;
+    Ok(begun(&services.share_jobs.begin_anew(id).await?))
 }
 
 /// Changes a share

@@ -5,8 +5,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::dialects::native::problem::Problem;
+use crate::domain::share::Format;
 use crate::domain::swarm::SwarmCounts;
-use crate::service::authoring::Format;
+use crate::service::folder::FileChange;
 use crate::service::share_jobs::JobView;
 use crate::service::shares::ShareView;
 use crate::service::shares::ShareWish;
@@ -91,8 +92,27 @@ pub(super) struct ShareRow {
     announce_urls: Vec<Vec<String>>,
     /// Without a key.
     magnet: String,
-    /// What became of the files since; null when nothing did, and in lists, where nobody looks.
-    pub(super) change: Option<String>,
+    /// `current`: the files are what its torrent says, as far as the last look saw. `changed`: they
+    /// are not, and nobody is sent anything until they are again, or it is published anew.
+    #[schema(pattern = "^(current|changed)$")]
+    state: &'static str,
+    /// What became of the files, in words; null when nothing did.
+    change: Option<String>,
+    /// The first 100 files that are not as they were.
+    changed_files: Vec<ChangedFile>,
+    /// How many there are.
+    changed_count: usize,
+    /// When somebody looked last, Unix seconds; null when nobody did since the start.
+    looked_at: Option<i64>,
+}
+
+/// A file of a share that is not as it was.
+#[derive(Serialize, ToSchema)]
+struct ChangedFile {
+    /// Below the share's folder; empty when the share is one file.
+    path: String,
+    /// `changed`, `new` or `gone`.
+    change: &'static str,
 }
 
 /// Shares in the making.
@@ -114,9 +134,13 @@ pub(super) struct JobRow {
     pieces_done: u32,
     /// 0 while it waits for its turn.
     pieces: u32,
+    /// Bytes that were read and hashed; what the former edition knew already is none of them.
+    hashed_bytes: u64,
+    /// The info-hash of the share of which it is to be a new edition.
+    replaces: Option<String>,
     /// The share, when it is done.
     info_hash: Option<String>,
-    /// False when the same files were shared already.
+    /// False when the same content was shared already.
     is_new: Option<bool>,
     /// Why it failed.
     error: Option<String>,
@@ -139,6 +163,7 @@ impl ShareBody {
             is_members_only: self.members_only,
             comment: self.comment,
             skip: self.skip,
+            replaces: None,
         })
     }
 }
@@ -148,6 +173,7 @@ impl ShareRow {
         let ShareView { share, torrent } = view;
         let files = torrent.metadata.iter().flat_map(|metadata| &metadata.files);
         let files = files.filter(|file| !file.is_padding);
+        let condition = shares.condition(share.id);
         Self {
             info_hash: share.id.to_string(),
             info_hash_v2: torrent.hashes.v2().map(|hash| hash.to_string()),
@@ -164,8 +190,18 @@ impl ShareRow {
             completed: counts.completed,
             announce_urls: shares.announce_urls(None),
             magnet: shares.magnet(view, None),
-            change: None,
+            state: if condition.is_changed() { "changed" } else { "current" },
+            change: condition.sentence(),
+            changed_files: condition.changes.iter().map(ChangedFile::of).collect(),
+            changed_count: condition.count,
+            looked_at: Some(condition.looked_at).filter(|at| *at > 0),
         }
+    }
+}
+
+impl ChangedFile {
+    fn of(change: &FileChange) -> Self {
+        Self { path: change.path.clone(), change: change.kind.name() }
     }
 }
 
@@ -183,8 +219,10 @@ impl JobRow {
             },
             pieces_done: job.pieces.0,
             pieces: job.pieces.1,
-            info_hash: made.map(|shared| shared.view.share.id.to_string()),
-            is_new: made.map(|shared| shared.is_new),
+            hashed_bytes: job.hashed_bytes,
+            replaces: job.replaces.map(|id| id.to_string()),
+            info_hash: made.map(|made| made.id.to_string()),
+            is_new: made.map(|made| made.is_new),
             error: failed.map(|error| Problem::from(error.clone()).body().detail),
         }
     }

@@ -109,6 +109,55 @@ fn the_piece_length_follows_the_size_when_not_given() {
     assert!(made.piece_length.is_power_of_two() && made.piece_length >= 16 << 10);
 }
 
+/// Issue 5: what lies in files that did not change is not read again, where the layout allows, and
+/// the torrent is the one that hashing all of it gives.
+#[test]
+fn hashes_of_files_that_did_not_change_are_taken_over() {
+    const PIECE: u64 = 16 << 10;
+    for (make_v1, make_v2) in [(true, false), (true, true), (false, true)] {
+        let folder = tempfile::tempdir().unwrap();
+        let share = folder.path().join("share");
+        fs::create_dir(&share).unwrap();
+        // Whole pieces, so that in v1 every file begins with one.
+        for (name, pieces) in [("a", 3), ("b", 5), ("c", 2)] {
+            fs::write(share.join(name), noise(pieces << 14, pieces as u64)).unwrap();
+        }
+        fs::write(share.join("d"), noise(100, 9)).unwrap();
+        let request = || request(&share, make_v1, make_v2);
+        let former = author(&request()).metadata_bytes().unwrap();
+
+        let renewed = |unchanged: &[&str]| {
+            let mut renewal = request();
+            renewal.former = former.clone();
+            for file in &mut renewal.files {
+                file.is_unchanged = unchanged.contains(&file.path.as_str());
+            }
+            let progress = Progress::default();
+            let made = bridge::author(&renewal, &progress).unwrap();
+            let all = author(&request()).describe().unwrap();
+            let own = made.describe().unwrap().hashes;
+            assert_eq!((own.v1, own.v2), (all.hashes.v1, all.hashes.v2), "{unchanged:?}");
+            assert_eq!(progress.pieces(), (all.piece_count, all.piece_count));
+            progress.hashed_bytes()
+        };
+        assert_eq!(renewed(&["a", "b", "c", "d"]), 0);
+        fs::write(share.join("b"), noise(5 << 14, 77)).unwrap();
+        assert_eq!(renewed(&["a", "c", "d"]), 5 * PIECE);
+        // One piece less before them: the later ones are found where they are now.
+        fs::write(share.join("b"), noise(4 << 14, 78)).unwrap();
+        assert_eq!(renewed(&["a", "c", "d"]), 4 * PIECE);
+        fs::remove_file(share.join("a")).unwrap();
+        assert_eq!(renewed(&["c", "d"]), 4 * PIECE);
+        // A byte more: in v1 nothing behind it lies as it did; elsewhere each file stands alone.
+        fs::write(share.join("b"), noise((4 << 14) + 1, 79)).unwrap();
+        let hashed = renewed(&["c", "d"]);
+        match make_v2 {
+            false => assert!(hashed > 5 * PIECE, "{hashed}"),
+            true => assert!(hashed <= 5 * PIECE, "{hashed}"),
+        }
+    }
+}
+
 #[test]
 fn progress_is_told_and_can_cancel() {
     let folder = tempfile::tempdir().unwrap();

@@ -274,6 +274,7 @@ pub(super) fn request(path: &Path, make_v1: bool, make_v2: bool) -> AuthorReques
         creator: String::new(),
         source: String::new(),
         threads: 2,
+        former: Vec::new(),
     }
 }
 
@@ -281,10 +282,14 @@ pub(super) fn request(path: &Path, make_v1: bool, make_v2: bool) -> AuthorReques
 fn files_in(path: &Path) -> Vec<AuthorFile> {
     let size = |file: &Path| fs::metadata(file).unwrap().len();
     if path.is_file() {
-        return vec![AuthorFile { path: String::new(), size: size(path) }];
+        return vec![AuthorFile { path: String::new(), size: size(path), is_unchanged: false }];
     }
     let names = tree(path).into_iter().filter(|name| !name.ends_with(['/', '@']));
-    names.map(|name| AuthorFile { size: size(&path.join(&name)), path: name }).collect()
+    let file = |name: String| {
+        let size = size(&path.join(&name));
+        AuthorFile { size, path: name, is_unchanged: false }
+    };
+    names.map(file).collect()
 }
 
 pub(super) fn author(request: &AuthorRequest) -> UniquePtr<AddParams> {

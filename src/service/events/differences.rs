@@ -70,20 +70,26 @@ pub(super) fn swarms_changed(
     present: Vec<SwarmSummary>,
     known: &mut BTreeMap<TorrentId, SwarmSummary>,
 ) -> Vec<(TorrentId, Changed<SwarmSummary>)> {
+    values_changed(present.into_iter().map(|one| (one.info_hash, one)).collect(), known)
+}
+
+/// Brings `known` up to date and tells what that changed, in the order of the keys.
+pub(super) fn values_changed<K: Ord + Clone, V: PartialEq + Clone>(
+    present: BTreeMap<K, V>,
+    known: &mut BTreeMap<K, V>,
+) -> Vec<(K, Changed<V>)> {
     let mut gone = std::mem::take(known);
     let mut changed = Vec::new();
-    for after in present {
-        let hash = after.info_hash;
-        let before = gone.remove(&hash);
-        if before != Some(after) {
-            changed.push((hash, Changed { before, after: Some(after) }));
+    for (key, after) in &present {
+        let before = gone.remove(key);
+        if before.as_ref() != Some(after) {
+            changed.push((key.clone(), Changed { before, after: Some(after.clone()) }));
         }
-        known.insert(hash, after);
     }
-    changed.extend(
-        gone.into_iter().map(|(h, before)| (h, Changed { before: Some(before), after: None })),
-    );
-    changed.sort_unstable_by_key(|(hash, _)| *hash);
+    *known = present;
+    let left = gone.into_iter();
+    changed.extend(left.map(|(key, before)| (key, Changed { before: Some(before), after: None })));
+    changed.sort_by(|(one, _), (other, _)| one.cmp(other));
     changed
 }
 

@@ -11,6 +11,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use clap::Args;
+use clap::Subcommand;
 
 use crate::app::Exit;
 use crate::app::cli::Context;
@@ -26,13 +27,17 @@ use crate::app::logging;
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Cells of the progress bar.
 const BAR_CELLS: u32 = 40;
-const HEADINGS: [&str; 5] = ["name", "size", "peers", "for", "info-hash"];
+const HEADINGS: [&str; 6] = ["name", "size", "peers", "for", "files", "info-hash"];
 
 /// Arguments of `cove share`.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(in crate::app::cli) struct ShareArgs {
-    /// The file or folder, under one of the server's download roots
-    path: PathBuf,
+    #[command(subcommand)]
+    action: Option<ShareAction>,
+    /// The file or folder, under one of the server's download roots; `./ls` for one named ls
+    #[arg(required = true)]
+    path: Option<PathBuf>,
     /// Another name than that of the file or folder
     #[arg(long)]
     name: Option<String>,
@@ -62,6 +67,24 @@ pub(in crate::app::cli) struct ShareArgs {
     skip_nothing: bool,
 }
 
+/// What can be done with shares that are there.
+#[derive(Debug, Subcommand)]
+enum ShareAction {
+    /// List what is shared, as `cove shares` does
+    Ls,
+    /// Look whether the files of a share are still what its torrent says
+    Check(OneShare),
+    /// Publish a share anew whose files have changed: same name, friends and links
+    Republish(OneShare),
+}
+
+/// Which share is meant.
+#[derive(Debug, Args)]
+struct OneShare {
+    /// Its info-hash, name or path
+    share: String,
+}
+
 /// Arguments of `cove unshare`.
 #[derive(Debug, Args)]
 pub(in crate::app::cli) struct UnshareArgs {
@@ -70,23 +93,82 @@ pub(in crate::app::cli) struct UnshareArgs {
     shares: Vec<String>,
 }
 
-/// Shares, showing how far it is; Ctrl-C cancels.
+/// Shares, showing how far it is; Ctrl-C cancels. Or does something with a share that is there.
 pub(in crate::app::cli) fn run(
     args: &ShareArgs,
     context: &Context,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
-    let path = absolute(&args.path)?;
+    match (&args.action, &args.path) {
+        (Some(ShareAction::Ls), _) => list(context, out),
+        (Some(ShareAction::Check(one)), _) => check(&one.share, context, out),
+        (Some(ShareAction::Republish(one)), _) => republish(&one.share, context, out),
+        (None, Some(path)) => share(path, args, context, out),
+        (None, None) => Err(Failure::new(Exit::Usage, "name a file or folder to share")),
+    }
+}
+
+fn share(
+    path: &Path,
+    args: &ShareArgs,
+    context: &Context,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
+    let path = absolute(path)?;
     let client = Client::find(context)?;
     let is_interrupted = watch_for_interrupt();
     let answer = client.post(&["shares"], wire::share_body(&path, args).as_bytes())?;
     let begun = wire::job(&answer).ok_or_else(|| client.strange())?;
-    let hash = wait(&client, &begun, &is_interrupted)?;
+    let (hash, _) = wait(&client, &begun, &is_interrupted)?;
     let answer = client.get(&["shares", &hash], &[])?;
     if context.is_json {
         return Ok(writeln!(out, "{}", wire::pretty(&answer))?);
     }
     let share = wire::share(&answer).ok_or_else(|| client.strange())?;
+    Ok(show(&share, out)?)
+}
+
+fn check(wish: &str, context: &Context, out: &mut impl Write) -> Result<(), Failure> {
+    let client = Client::find(context)?;
+    let answer = client.post(&["shares", wish, "check"], b"{}")?;
+    if context.is_json {
+        return Ok(writeln!(out, "{}", wire::pretty(&answer))?);
+    }
+    let share = wire::share(&answer).ok_or_else(|| client.strange())?;
+    let name = logging::escape(&share.name);
+    let Some(change) = &share.change else {
+        return Ok(writeln!(out, "{name} is as its torrent says")?);
+    };
+    if share.changed_files.is_empty() {
+        writeln!(out, "{name} has changed: {}", logging::escape(change))?;
+    } else {
+        writeln!(out, "{name} has changed:")?;
+    }
+    for file in &share.changed_files {
+        let [change, path] = [&file.change, &file.path].map(|text| logging::escape(text));
+        writeln!(out, "  {change:7}  {path}")?;
+    }
+    let more = share.changed_count - share.changed_files.len();
+    if more > 0 {
+        writeln!(out, "  and {more} files more")?;
+    }
+    writeln!(out, "Nobody is sent anything of it. Put the files back, or publish it anew:")?;
+    Ok(writeln!(out, "  cove share republish {}", share.info_hash)?)
+}
+
+fn republish(wish: &str, context: &Context, out: &mut impl Write) -> Result<(), Failure> {
+    let client = Client::find(context)?;
+    let is_interrupted = watch_for_interrupt();
+    let answer = client.post(&["shares", wish, "republish"], b"{}")?;
+    let begun = wire::job(&answer).ok_or_else(|| client.strange())?;
+    let (hash, hashed_bytes) = wait(&client, &begun, &is_interrupted)?;
+    let answer = client.get(&["shares", &hash], &[])?;
+    if context.is_json {
+        return Ok(writeln!(out, "{}", wire::pretty(&answer))?);
+    }
+    let share = wire::share(&answer).ok_or_else(|| client.strange())?;
+    let [hashed, size] = [hashed_bytes, share.size_bytes].map(table::size);
+    writeln!(out, "hashed {hashed} of {size}; friends and links stay")?;
     Ok(show(&share, out)?)
 }
 
@@ -151,8 +233,12 @@ fn watch_for_interrupt() -> Arc<AtomicBool> {
     is_interrupted
 }
 
-/// Waits until the share is made; returns its info-hash.
-fn wait(client: &Client, begun: &Job, is_interrupted: &AtomicBool) -> Result<String, Failure> {
+/// Waits until the share is made; returns its info-hash, and how many bytes were hashed.
+fn wait(
+    client: &Client,
+    begun: &Job,
+    is_interrupted: &AtomicBool,
+) -> Result<(String, u64), Failure> {
     let number = begun.number.to_string();
     let place = ["shares", "jobs", &number];
     let (mut errors, is_terminal) = (io::stderr(), io::stderr().is_terminal());
@@ -167,7 +253,7 @@ fn wait(client: &Client, begun: &Job, is_interrupted: &AtomicBool) -> Result<Str
             let _ = write!(errors, "\r\x1b[K");
         }
         match (job.state.as_str(), job.info_hash, job.error) {
-            ("done", Some(hash), _) => return Ok(hash),
+            ("done", Some(hash), _) => return Ok((hash, job.hashed_bytes)),
             ("failed", _, why) => {
                 return Err(Failure::new(Exit::Error, why.unwrap_or_else(|| "failed".into())));
             }
@@ -220,7 +306,7 @@ pub(in crate::app::cli) fn list(context: &Context, out: &mut impl Write) -> Resu
     Ok(table::write(out, &rows)?)
 }
 
-fn row(share: &ShareRow) -> [String; 5] {
+fn row(share: &ShareRow) -> [String; 6] {
     let whom = match (share.public, share.members_only) {
         (true, _) => "everybody",
         (_, true) => "members",
@@ -231,6 +317,7 @@ fn row(share: &ShareRow) -> [String; 5] {
         table::size(share.size_bytes),
         (share.seeders + share.leechers).to_string(),
         whom.to_owned(),
+        logging::escape(&share.state).into_owned(),
         share.info_hash.clone(),
     ]
 }

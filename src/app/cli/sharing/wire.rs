@@ -15,6 +15,7 @@ pub(super) struct Job {
     pub(super) pieces: u32,
     pub(super) info_hash: Option<String>,
     pub(super) error: Option<String>,
+    pub(super) hashed_bytes: u64,
 }
 
 /// A share.
@@ -30,6 +31,17 @@ pub(super) struct ShareRow {
     pub(super) leechers: u32,
     pub(super) announce_urls: Vec<Vec<String>>,
     pub(super) magnet: String,
+    pub(super) state: String,
+    pub(super) change: Option<String>,
+    pub(super) changed_files: Vec<ChangedFile>,
+    pub(super) changed_count: usize,
+}
+
+/// A file of a share that is not as it was.
+#[derive(Debug, Deserialize)]
+pub(super) struct ChangedFile {
+    pub(super) path: String,
+    pub(super) change: String,
 }
 
 #[derive(Deserialize)]
