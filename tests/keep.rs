@@ -250,6 +250,8 @@ fn a_changed_share_is_not_served_and_is_published_anew_to_the_same_friends() {
     });
     friend.add("before", &former, there.path(), 0);
     friend.wait_seeding("before");
+    // Gone from the swarm, so that nobody but us could serve the former torrent.
+    friend.kill();
     assert_eq!(answer_to_handshake(&app, &old).len(), 68, "a member is let in");
 
     change_notes(&home);
@@ -286,6 +288,7 @@ fn a_changed_share_is_not_served_and_is_published_anew_to_the_same_friends() {
     let file = taken(&link);
     assert_ne!(info_of(&file), info_of(&former), "the link leads to the new one");
     assert!(announce(&app, &new, &other_key).is_ok(), "who was let in to it is let in still");
+    let mut friend = Peer::start("a share that changed").unwrap();
     friend.add("after", &file, there.path(), 0);
     friend.wait_seeding("after");
     // The foreign client counts a piece before it is written.

@@ -52,6 +52,8 @@ struct Inner {
     friends: Friends,
     store: Store,
     table: Mutex<BTreeMap<u64, Job>>,
+    /// Those of an earlier process that wait for the torrents to be loaded.
+    kept: Mutex<Vec<u64>>,
 }
 
 struct Job {
@@ -69,15 +71,17 @@ impl ShareJobs {
         store: Store,
         kept: Vec<(u64, ShareWish)>,
     ) -> Self {
+        let numbers = Mutex::new(kept.iter().map(|(number, _)| *number).collect());
         let job = |(number, wish)| (number, Job::new(wish));
         let table = Mutex::new(kept.into_iter().map(job).collect());
-        Self { inner: Arc::new(Inner { shares, friends, store, table }) }
+        Self { inner: Arc::new(Inner { shares, friends, store, table, kept: numbers }) }
     }
 
-    /// Begins what was kept anew; call it once, inside the runtime, when the torrents are loaded.
+    /// Begins what was kept anew; call it inside the runtime, when the torrents are loaded. Jobs that
+    /// were asked for meanwhile run already.
     pub fn begin_kept(&self) {
-        let kept: Vec<u64> = self.lock().keys().copied().collect();
-        for number in kept {
+        let mut kept = self.inner.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        for number in std::mem::take(&mut *kept) {
             tracing::info!(number, "making a share anew that the last process did not finish");
             self.run(number);
         }
