@@ -310,7 +310,7 @@ pub(crate) mod bridge {
         limits: ParseLimits, // for metadata that peers send
         cove_disk: bool,     // our own disk back end instead of libtorrent's
         utp_to_lan: bool,    // false: a uTP connection to the local network is redone over TCP
-        roots: Vec<String>,  // our own disk back end makes files below these only; none = anywhere
+        roots: Vec<String>,  // where our disk back end may make files; none = anywhere
     }
 
     /// A statistic of the session: its name, its index in `Batch::stats`, counter or gauge.
@@ -410,13 +410,12 @@ pub(crate) mod bridge {
         ) -> Result<UniquePtr<Session>>;
         /// libtorrent's version, such as `2.0.8.0`.
         fn libtorrent_version() -> Result<String>;
-        /// Every setting libtorrent knows, with its default.
+        /// Every setting, with its default.
         fn known_settings() -> Result<Vec<Setting>>;
         fn stat_names() -> Result<Vec<StatName>>;
-
         fn apply_settings(self: Pin<&mut Session>, settings: &[Setting]) -> Result<()>;
         fn settings(self: &Session) -> Result<Vec<Setting>>;
-        /// Takes `params`; `Added` or `AddFailed` with `token` follows.
+        /// `Added` or `AddFailed` with `token` follows.
         fn add(self: Pin<&mut Session>, params: UniquePtr<AddParams>, token: u64) -> Result<()>;
         /// `Removed` follows; the files stay: libtorrent deletes with too little care (rule F3).
         fn remove(self: Pin<&mut Session>, token: u64) -> Result<()>;
@@ -471,7 +470,6 @@ pub(crate) mod bridge {
         ) -> Result<()>;
         fn pause_session(self: Pin<&mut Session>) -> Result<()>;
         fn resume_session(self: Pin<&mut Session>) -> Result<()>;
-
         /// Asks for the statuses of all torrents that changed since the last call.
         fn post_updates(self: Pin<&mut Session>) -> Result<()>;
         /// Asks for the statuses of all torrents (after alerts were dropped).
@@ -489,15 +487,14 @@ pub(crate) mod bridge {
         /// How many connected peers have each piece; empty while it seeds.
         fn piece_availability(self: &Session, token: u64) -> Result<Vec<u32>>;
 
-        /// Begins to stop: no torrent runs, `stopped` goes to the trackers. Does not wait.
+        /// Begins to stop; does not wait.
         fn abort(self: Pin<&mut Session>) -> Result<()>;
 
-        /// Hashes `request.path` and returns its add parameters, complete and verified.
+        /// The add parameters of `request.path`, complete and verified.
         fn author(request: &AuthorRequest, progress: &Progress) -> Result<UniquePtr<AddParams>>;
     }
 }
 
-// SAFETY: AddParams owns an lt::add_torrent_params: plain values and a shared_ptr to a
-// torrent_info that nobody else holds until the session takes it over. It is never shared between
-// threads, only handed from the one that parsed it to the one that owns the session.
+// SAFETY: AddParams owns plain values and a shared_ptr to a torrent_info that nobody else holds
+// until the session takes it over. It is handed from thread to thread, never shared.
 unsafe impl Send for bridge::AddParams {}

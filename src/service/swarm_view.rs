@@ -343,7 +343,7 @@ mod tests {
             SwarmPeer { is_own: true, ..announced("127.0.0.1:46881", b"-CV0100-cccccccccccc", 0) },
             announced("203.0.113.9:6881", ONE, 100),
             announced("203.0.113.9:6882", OTHER, 50),
-            announced("192.168.1.5:6881", ONE, 0),
+            announced("192.168.1.5:6881", b"-DE2110-dddddddddddd", 0),
         ];
         let seen = [
             connected("[::ffff:203.0.113.9]:50000", ONE, 0.25),
