@@ -1222,6 +1222,12 @@ fn events_are_those_of_the_contract() {
     let first = events.next().unwrap();
     assert_eq!((&*first.name, &first.data), ("state_update", &update), "no event of the adding");
     wait_seeding(&app, &torrent.hash);
+    // What changes twice between two looks of the server is one event or none, so that it has to
+    // have been seen running; its other stream says when.
+    Events::follow(&app.api, None).until("it is seen seeding", |event| {
+        let torrents = &event.data["torrents"];
+        torrents[0]["state"] == "seeding" || torrents[&torrent.hash]["state"] == "seeding"
+    });
     for (method, event) in
         [("torrents.pause", "torrent_paused"), ("torrents.resume", "torrent_resumed")]
     {
