@@ -232,6 +232,23 @@ fn info_of(file: &[u8]) -> &[u8] {
     &file[at..]
 }
 
+/// Publishes the film anew, of which one piece is hashed; returns the new info-hash.
+#[track_caller]
+fn publish_anew(home: &Home, app: &App<'_>, old: &str) -> String {
+    let output = home.run(&["share", "republish", "film", "--json"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let anew: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let new = anew["info_hash"].as_str().unwrap().to_owned();
+    assert_ne!(new, old);
+    assert_eq!((&anew["name"], &anew["state"]), (&json!("film"), &json!("current")));
+    assert_eq!((&anew["members_only"], &anew["public"]), (&json!(true), &json!(false)));
+    let jobs = get(app, "/v1/shares/jobs")["jobs"].as_array().unwrap().clone();
+    let job = jobs.iter().find(|job| job["replaces"] == json!(old)).expect("the job");
+    assert_eq!(job["hashed_bytes"], 16 * KIB, "the one piece with the notes: {job}");
+    assert_eq!(get(app, "/v1/shares")["total"], 1);
+    new
+}
+
 /// Noticed on request, not served, published anew: what did not change is neither hashed nor
 /// downloaded again, by us or by a friend who had it.
 #[test]
@@ -266,17 +283,7 @@ fn a_changed_share_is_not_served_and_is_published_anew_to_the_same_friends() {
     let listed = home.run(&["share", "ls"]);
     assert!(String::from_utf8(listed.stdout).unwrap().contains("changed"));
 
-    let output = home.run(&["share", "republish", "film", "--json"]);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let anew: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let new = anew["info_hash"].as_str().unwrap().to_owned();
-    assert_ne!(new, old);
-    assert_eq!((&anew["name"], &anew["state"]), (&json!("film"), &json!("current")));
-    assert_eq!((&anew["members_only"], &anew["public"]), (&json!(true), &json!(false)));
-    let jobs = get(&app, "/v1/shares/jobs")["jobs"].as_array().unwrap().clone();
-    let job = jobs.iter().find(|job| job["replaces"] == json!(old)).expect("the job");
-    assert_eq!(job["hashed_bytes"], 16 * KIB, "the one piece with the notes: {job}");
-    assert_eq!(get(&app, "/v1/shares")["total"], 1);
+    let new = publish_anew(&home, &app, &old);
     let row = app.api.wait_seeding(&new);
     assert_eq!(row["all_time_download"], 0, "nothing was fetched");
     assert!(!app.api.downloads().contains_key(&old), "the former torrent is withdrawn");

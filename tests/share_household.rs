@@ -58,6 +58,39 @@ fn of_friend(view: &Value, name: &str) -> Option<Value> {
     view["participants"].as_array()?.iter().find(|one| one["friend"] == name).cloned()
 }
 
+/// Waits until a friend has announced that all of a share is there.
+#[track_caller]
+fn wait_until_complete(home: &Home, share: &str, name: &str) {
+    wait_for(&format!("{name} has all of {share}"), || {
+        let view = run_json(home, &["swarm", share]);
+        let friend = view["friends"].as_array()?.iter().find(|one| one["name"] == name)?;
+        (friend["is_complete"] == true).then_some(())
+    });
+}
+
+/// The view of the song's swarm says who is where, with what.
+#[track_caller]
+fn assert_names_both(home: &Home) {
+    let view = wait_for("both are in the middle of it", || {
+        let view = run_json(home, &["swarm", "song.flac"]);
+        let goes_on =
+            |name: &str| of_friend(&view, name).is_some_and(|one| one["sent"].as_u64() > Some(0));
+        (goes_on("Anna") && goes_on("Bert")).then_some(view)
+    });
+    let (anna, bert) = (of_friend(&view, "Anna").unwrap(), of_friend(&view, "Bert").unwrap());
+    assert_eq!((&anna["ip"], &anna["inside"]), (&json!(netns::LAN), &json!(true)), "{anna}");
+    assert_eq!((&bert["ip"], &bert["inside"]), (&json!(netns::OUTSIDE), &json!(false)), "{bert}");
+    for one in [&anna, &bert] {
+        assert_eq!((&one["state"], &one["family"]), (&json!("connected"), &json!("ipv4")));
+    }
+    assert!(anna["client"].as_str().unwrap().starts_with("qBittorrent"), "{anna}");
+    assert_eq!(view["can_stop"], false, "nobody else has all of it: {view}");
+    let shown = run(home, &["swarm", "song.flac"]);
+    for wanted in ["Anna", "Bert", "LAN", "outside", "can you stop? no"] {
+        assert!(shown.contains(wanted), "no {wanted} in {shown}");
+    }
+}
+
 /// Both have it, the view of the swarm names both; the one who is revoked is out, and the other goes
 /// on.
 #[test]
@@ -87,11 +120,7 @@ fn a_friend_in_the_house_and_one_behind_another_router() {
     bert.wait_seeding("film");
     assert_same_film(&home.downloads, outside.path());
     // qBittorrent tells nobody but the tracker that it is done.
-    wait_for("qBittorrent has announced that it has all of it", || {
-        let view = run_json(&home, &["swarm", "film"]);
-        let friend = view["friends"].as_array()?.iter().find(|one| one["name"] == "Anna")?;
-        (friend["is_complete"] == true).then_some(())
-    });
+    wait_until_complete(&home, "film", "Anna");
     assert_same_film(&home.downloads, lan.path());
     drop(first);
 
@@ -103,24 +132,7 @@ fn a_friend_in_the_house_and_one_behind_another_router() {
     let (_, annas) = invite_to_song(&home, "Anna");
     let Some(_second) = start(&annas, 6882, SLOW_KIB) else { return };
     bert.add_slowly("song", &fs::read(berts).unwrap(), outside.path(), u64::from(SLOW_KIB) << 10);
-    let view = wait_for("both are in the middle of it", || {
-        let view = run_json(&home, &["swarm", "song.flac"]);
-        let goes_on =
-            |name: &str| of_friend(&view, name).is_some_and(|one| one["sent"].as_u64() > Some(0));
-        (goes_on("Anna") && goes_on("Bert")).then_some(view)
-    });
-    let (anna, seen) = (of_friend(&view, "Anna").unwrap(), of_friend(&view, "Bert").unwrap());
-    assert_eq!((&anna["ip"], &anna["inside"]), (&json!(netns::LAN), &json!(true)), "{anna}");
-    assert_eq!((&seen["ip"], &seen["inside"]), (&json!(netns::OUTSIDE), &json!(false)), "{seen}");
-    for one in [&anna, &seen] {
-        assert_eq!((&one["state"], &one["family"]), (&json!("connected"), &json!("ipv4")));
-    }
-    assert!(anna["client"].as_str().unwrap().starts_with("qBittorrent"), "{anna}");
-    assert_eq!(view["can_stop"], false, "nobody else has all of it: {view}");
-    let shown = run(&home, &["swarm", "song.flac"]);
-    for wanted in ["Anna", "Bert", "LAN", "outside", "can you stop? no"] {
-        assert!(shown.contains(wanted), "no {wanted} in {shown}");
-    }
+    assert_names_both(&home);
 
     // The next packet is ready before the friend is shut out.
     packet.ask("tracker", json!({ "ip": netns::HOUSE_OUTSIDE, "port": TRACKER_PORT }));
@@ -140,11 +152,7 @@ fn a_friend_in_the_house_and_one_behind_another_router() {
     assert_eq!(of_friend(&view, "Bert"), None, "{view}");
 
     let all = sha256(&home.downloads.join("song.flac"));
-    wait_for("the other goes on", || {
-        let view = run_json(&home, &["swarm", "song.flac"]);
-        let anna = view["friends"].as_array()?.iter().find(|one| one["name"] == "Anna")?;
-        (anna["is_complete"] == true).then_some(())
-    });
+    wait_until_complete(&home, "song.flac", "Anna");
     assert_eq!(sha256(&lan.path().join("song.flac")), all);
     assert_eq!(bert.status("song")["progress"], had, "not a byte more");
     for name in ["Anna", "Bert"] {

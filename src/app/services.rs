@@ -7,6 +7,7 @@ use crate::app::config::ApiLimits;
 use crate::app::config::Config;
 use crate::app::config::FetchPrivate;
 use crate::app::config::TlsConfig;
+use crate::app::sharing::SharingServices;
 use crate::app::state_dir::StateDir;
 use crate::domain::error::Error;
 use crate::domain::error::Result;
@@ -19,10 +20,8 @@ use crate::http::Role;
 use crate::http::Tls;
 use crate::service::Services;
 use crate::service::access::Access;
-use crate::service::accounts::Accounts;
 use crate::service::attempts::Attempts;
 use crate::service::auth::Auth;
-use crate::service::authoring::Authoring;
 use crate::service::browse::Browse;
 use crate::service::doctor::Doctor;
 use crate::service::doctor::Plan;
@@ -31,15 +30,12 @@ use crate::service::fetch::Fetch;
 use crate::service::fetch::FetchConfig;
 use crate::service::fetch::PrivateAccess;
 use crate::service::files::Files;
-use crate::service::friends::Friends;
 use crate::service::health::Health;
 use crate::service::kv::Kv;
 use crate::service::lifecycle::Lifecycle;
 use crate::service::paths::Roots;
 use crate::service::sessions::Sessions;
 use crate::service::settings::Settings;
-use crate::service::share_jobs::ShareJobs;
-use crate::service::shares::Shares;
 use crate::service::stats::Stats;
 use crate::service::swarms::Swarms;
 use crate::service::token_file;
@@ -61,14 +57,11 @@ pub(crate) fn services(
     doors: Doors,
     (engine, store): (&Engine, &Store),
     roots: &Roots,
-    (torrents, (swarms, access), (authoring, (shares, share_jobs), friends, accounts)): (
-        Torrents,
-        (Swarms, Access),
-        (Authoring, (Shares, ShareJobs), Friends, Accounts),
-    ),
+    (torrents, (swarms, access), sharing): (Torrents, (Swarms, Access), SharingServices),
     (stats, settings, health): (Stats, Settings, Health),
     (plan, tracker): (Plan, Tracker),
 ) -> Services {
+    let SharingServices { authoring, shares, share_jobs, friends, accounts } = sharing;
     let fetch = fetch(config);
     let floors = (engine.clone(), tracker, store.clone());
     let asked = (torrents.clone(), settings.clone(), fetch.clone());

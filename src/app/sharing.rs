@@ -58,6 +58,15 @@ pub(crate) fn reach(config: &TrackerConfig, addresses: &Addresses, tracker: Trac
     Reach::new(tracker, config.names.clone(), addresses.tracker_udp.clone(), http)
 }
 
+/// The services of shares and friends.
+pub(crate) struct SharingServices {
+    pub(crate) authoring: Authoring,
+    pub(crate) shares: Shares,
+    pub(crate) share_jobs: ShareJobs,
+    pub(crate) friends: Friends,
+    pub(crate) accounts: Accounts,
+}
+
 impl Sharing {
     /// The services over it.
     pub(crate) fn start(
@@ -67,7 +76,7 @@ impl Sharing {
         engine: &Engine,
         (store, tracker): (Store, Tracker),
         (reach, ended): (Reach, EndedLinks),
-    ) -> (Authoring, (Shares, ShareJobs), Friends, Accounts) {
+    ) -> SharingServices {
         let Self { members, shares, friends, invites, jobs, accounts } = self;
         let both = (members.clone(), reach);
         let known = (store.clone(), tracker.clone());
@@ -79,7 +88,7 @@ impl Sharing {
         tokio::spawn(friends.clone().read_files());
         let named = (shares.clone(), friends.clone());
         let accounts = Accounts::new(parts, named, ended, accounts);
-        let jobs = ShareJobs::new(shares.clone(), friends.clone(), store, jobs);
-        (authoring, (shares, jobs), friends, accounts)
+        let share_jobs = ShareJobs::new(shares.clone(), friends.clone(), store, jobs);
+        SharingServices { authoring, shares, share_jobs, friends, accounts }
     }
 }

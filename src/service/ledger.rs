@@ -211,7 +211,7 @@ impl Ledger {
         for (id, row) in &self.rows {
             let room = rooms.entry(id.0).or_default();
             room.received += u128::from(row.account.claimed_down.max(row.account.sent));
-            room.from_others += row.from_others();
+            room.from_others += row.taken_from_others();
         }
         let mut balances: BTreeMap<FriendName, Balance> = BTreeMap::new();
         for (id, row) in &self.rows {
@@ -225,7 +225,7 @@ impl Ledger {
 
 impl Row {
     /// Bytes that they can have received from others than our own client.
-    fn from_others(&self) -> u128 {
+    fn taken_from_others(&self) -> u128 {
         let account = &self.account;
         let all = u128::from(account.claimed_down) + u128::from(account.unsaid());
         all.saturating_sub(account.sent.into())
@@ -235,7 +235,7 @@ impl Row {
     /// from them. Clients of one friend that are there together may serve each other.
     fn in_share(&self, share: TorrentId, room: Room) -> ShareBalance {
         let account = &self.account;
-        let own = if account.has_several { 0 } else { self.from_others() };
+        let own = if account.has_several { 0 } else { self.taken_from_others() };
         let possible = room.from_others - own + u128::from(account.received);
         let allowed = possible + room.received / SLACK_PARTS + SLACK_BYTES;
         let judged = u128::from(account.claimed_up.saturating_sub(account.up_before));
