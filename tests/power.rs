@@ -11,6 +11,7 @@ use std::fs;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::Command;
+use std::sync::MutexGuard;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -21,6 +22,7 @@ use crate::common::api::claimed_pieces;
 use crate::common::app::App;
 use crate::common::app::Home;
 use crate::common::machine::Mount;
+use crate::common::machine::alone_with_mounts;
 use crate::common::peer::Peer;
 use crate::common::peer::foreign;
 use crate::common::peer::python;
@@ -43,12 +45,13 @@ struct Machine {
     outer: tempfile::TempDir,
     mount: Option<Mount>,
     boots: u32,
+    _mounts: MutexGuard<'static, ()>,
 }
 
 impl Machine {
     fn new() -> Option<Self> {
         let outer = tempfile::tempdir().unwrap();
-        let mut machine = Self { outer, mount: None, boots: 0 };
+        let mut machine = Self { outer, mount: None, boots: 0, _mounts: alone_with_mounts() };
         machine.boot()?;
         Some(machine)
     }

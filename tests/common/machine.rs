@@ -4,6 +4,9 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
 use std::process::Output;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
 
 use crate::common::process::find_program;
 use crate::common::process::skip;
@@ -91,4 +94,12 @@ fn mount(arguments: &[&str], path: &Path) -> Option<Mount> {
 
 fn run(command: &mut Command) -> Output {
     command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"))
+}
+
+/// Alone with the machine's mounts, until it is dropped. A process in a namespace of its own keeps a
+/// copy of every mount that was there when it began, and with it a disk that another test wants to
+/// let go.
+pub(crate) fn alone_with_mounts() -> MutexGuard<'static, ()> {
+    static MOUNTS: Mutex<()> = Mutex::new(());
+    MOUNTS.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -4,7 +4,9 @@
 
 use std::ffi::OsString;
 use std::process::Command;
+use std::sync::MutexGuard;
 
+use crate::common::machine::alone_with_mounts;
 use crate::common::machine::is_root;
 use crate::common::process::find_program;
 use crate::common::process::skip;
@@ -24,6 +26,7 @@ const BEHIND: &str = "192.168.88.2";
 /// The namespaces, taken away when dropped.
 pub(crate) struct Network {
     name: String,
+    _mounts: MutexGuard<'static, ()>,
 }
 
 impl Network {
@@ -39,7 +42,7 @@ impl Network {
         }
         let mut random = [0; 4];
         getrandom::fill(&mut random).expect("the system gives random bytes");
-        let network = Self { name: format!("cove-{}", hex(&random)) };
+        let network = Self { name: format!("cove-{}", hex(&random)), _mounts: alone_with_mounts() };
         if !run(&["netns", "add", &network.namespace("house")]) {
             skip(test, "the right to make network namespaces", false);
             return None;
