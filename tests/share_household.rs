@@ -94,7 +94,6 @@ fn assert_names_both(home: &Home) {
 /// Both have it, the view of the swarm names both; the one who is revoked is out, and the other goes
 /// on.
 #[test]
-#[ignore = "open: qBittorrent in the LAN did not announce in three of six runs"]
 fn a_friend_in_the_house_and_one_behind_another_router() {
     let test = "a share in a household";
     let Some(network) = Network::with_router(test) else { return };

@@ -11,6 +11,7 @@ use crate::common::machine::is_root;
 use crate::common::process::find_program;
 use crate::common::process::skip;
 use crate::common::torrents::hex;
+use crate::common::wait_for;
 
 /// The house's machine, as the LAN and as the outside see it.
 pub(crate) const HOUSE_LAN: &str = "192.168.77.1";
@@ -68,6 +69,8 @@ impl Network {
                 must(&["-n", namespace, "address", "add", &address, "dev", device]);
                 must(&["-n", namespace, "link", "set", device, "up"]);
             }
+            wait_until_up(&house, place);
+            wait_until_up(&other, "up0");
         }
     }
 
@@ -90,6 +93,8 @@ impl Network {
             must(&["-n", namespace, "address", "add", &format!("{ip}/24"), "dev", device]);
             must(&["-n", namespace, "link", "set", device, "up"]);
         }
+        wait_until_up(&router, "inside");
+        wait_until_up(&behind, "up0");
         must(&["-n", &behind, "route", "add", "default", "via", ROUTER_INSIDE]);
         let nft = nft.to_str().expect("a path in UTF-8");
         let forward = ["sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"];
@@ -137,4 +142,15 @@ fn must(arguments: &[&str]) {
     let output = Command::new("ip").args(arguments).output().expect("ip can be started");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "ip {}: {said}", arguments.join(" "));
+}
+
+/// Waits until the kernel says that a device works, which it does a moment after it was set up.
+/// libtorrent does not listen on one that is not up yet, nor looks again.
+#[track_caller]
+fn wait_until_up(namespace: &str, device: &str) {
+    wait_for(&format!("{device} is up in {namespace}"), || {
+        let shown = Command::new("ip").args(["-n", namespace, "link", "show", device]).output();
+        let shown = shown.expect("ip can be run");
+        String::from_utf8_lossy(&shown.stdout).contains("state UP").then_some(())
+    });
 }

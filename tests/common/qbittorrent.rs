@@ -158,8 +158,7 @@ fn configuration(port: u16, web_port: u16) -> String {
          [BitTorrent]\nSession\\DHTEnabled=false\nSession\\LSDEnabled=false\n\
          Session\\PeXEnabled=false\nSession\\BTProtocol=TCP\nSession\\Port={port}\n\
          Session\\QueueingSystemEnabled=false\nSession\\MultiConnectionsPerIp=true\n\
-         Session\\DisableAutoTMMByDefault=true\n\
-         Session\\AnnounceToAllTrackers=true\nSession\\AnnounceToAllTiers=true\n\n\
+         Session\\DisableAutoTMMByDefault=true\n\n\
          [Network]\nPortForwardingEnabled=false\n\n\
          [Preferences]\nConnection\\UPnP=false\nWebUI\\Enabled=true\nWebUI\\Address=127.0.0.1\n\
          WebUI\\Port={web_port}\nWebUI\\LocalHostAuth=false\nWebUI\\CSRFProtection=false\n\
