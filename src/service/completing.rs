@@ -27,6 +27,7 @@ pub async fn run(torrents: Torrents, mut events: Receiver<Event>) {
             Ok(Event::Removed(id)) => drop(begun.remove(&id)),
             Ok(_) => {}
             Err(RecvError::Lagged(_)) => {
+                events = events.resubscribe();
                 for torrent in torrents.list() {
                     look(&torrents, &mut begun, torrent.id).await;
                 }

@@ -5,6 +5,7 @@
 //! leecher is served before anybody announces again.
 
 use std::collections::HashMap;
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -109,8 +110,10 @@ struct Members {
     port: u16,
     /// What was last told of each swarm.
     told: HashMap<TorrentId, OwnPeer>,
+    /// The torrents there are, each with the swarms that it is a member of.
+    torrents: HashMap<TorrentId, Vec<TorrentId>>,
     /// The revision up to which torrents have been looked at.
-    revisions: HashMap<TorrentId, u64>,
+    revision: u64,
     /// Whether a host's addresses are ours, asked of the system once each.
     addresses: HashMap<IpAddr, bool>,
 }
@@ -122,38 +125,41 @@ impl Members {
         for digit in &mut peer_id[8..] {
             *digit = b'0' + random.below(10) as u8;
         }
-        let (told, revisions, addresses) = Default::default();
-        Self { own, shares, peer_id, random, port: 0, told, revisions, addresses }
+        let (told, torrents, addresses) = Default::default();
+        Self { own, shares, peer_id, random, port: 0, told, torrents, revision: 0, addresses }
     }
 
+    /// Looks at the torrents that changed since the last time, and at which are gone: what did not
+    /// change costs one comparison, since this comes ten times a second with thousands of them.
     fn update(&mut self, torrents: &[Arc<Torrent>], port: u16, tracker: &Tracker) {
         if port != self.port {
             self.port = port;
-            self.revisions.clear();
+            self.revision = 0;
         }
-        let mut gone: HashMap<TorrentId, OwnPeer> = self.told.clone();
-        for torrent in torrents {
-            let hashes = swarms_of(&torrent.hashes);
-            let is_known = self.revisions.get(&torrent.id) == Some(&torrent.revision);
-            if is_known {
-                gone.retain(|hash, _| !hashes.contains(hash));
-                continue;
-            }
-            self.revisions.insert(torrent.id, torrent.revision);
-            if port == 0 || !is_running(torrent) || !self.reports_here(torrent) {
-                continue;
-            }
-            for hash in hashes {
-                gone.remove(&hash);
+        let seen = self.revision;
+        for torrent in torrents.iter().filter(|torrent| torrent.revision > seen) {
+            self.revision = self.revision.max(torrent.revision);
+            let is_member = port != 0 && is_running(torrent) && self.reports_here(torrent);
+            let swarms = if is_member { swarms_of(&torrent.hashes) } else { Vec::new() };
+            for &hash in &swarms {
                 self.tell(hash, torrent, port, tracker);
             }
+            let before = self.torrents.insert(torrent.id, swarms.clone()).unwrap_or_default();
+            self.leave(before.iter().filter(|hash| !swarms.contains(hash)), tracker);
         }
-        for hash in gone.keys() {
+        // Every torrent of the list is known by now, so any more are gone.
+        if self.torrents.len() > torrents.len() {
+            let present: HashSet<TorrentId> = torrents.iter().map(|torrent| torrent.id).collect();
+            let gone = self.torrents.extract_if(|id, _| !present.contains(id));
+            let swarms: Vec<TorrentId> = gone.flat_map(|(_, swarms)| swarms).collect();
+            self.leave(swarms.iter(), tracker);
+        }
+    }
+
+    fn leave<'a>(&mut self, swarms: impl Iterator<Item = &'a TorrentId>, tracker: &Tracker) {
+        for hash in swarms {
             tracker.clear_own(hash);
             self.told.remove(hash);
-        }
-        if self.revisions.len() > 2 * torrents.len() + 16 {
-            self.revisions.retain(|id, _| torrents.iter().any(|torrent| torrent.id == *id));
         }
     }
 

@@ -42,6 +42,7 @@ pub async fn run(torrents: Torrents, mut events: Receiver<Event>) {
                 Ok(Event::Removed(id)) => waits.forget(id),
                 Ok(_) => {}
                 Err(RecvError::Lagged(_)) => {
+                    events = events.resubscribe();
                     for torrent in torrents.list() {
                         notice(&torrents, &mut waits, torrent.id);
                     }
