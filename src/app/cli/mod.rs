@@ -53,8 +53,7 @@ cove.toml in the state directory; variables COVE_SECTION__KEY such as COVE_API__
 the other flags. `cove config` shows every key with its value and where it came from.
 
 All commands but serve and config find the server of the same state directory by themselves (doctor
-looks itself when there is none). For another server give
---url and its token in COVE_API__TOKEN.
+looks itself when there is none). For another server give --url and its token in COVE_API__TOKEN.
 
 Exit codes:
   0  all went well
@@ -76,9 +75,9 @@ struct Cli {
     command: Command,
 }
 
-/// Flags that may stand before and after every command; see [`tree`].
-///
-/// Not clap's global flags: of those, `--set` before the command is lost when one stands after it.
+// Flags that may stand before and after every command; see `tree`. Not clap's global flags: of those,
+// `--set` before the command is lost when one stands after it. Nor a doc comment, which clap would
+// show as the help of every command.
 #[derive(Clone, Debug, Args)]
 struct Flags {
     /// Directory of the program's own state
@@ -298,6 +297,24 @@ mod tests {
         let help = Cli::command().render_help().to_string();
         for code in 0..=9 {
             assert!(help.contains(&format!("\n  {code}  ")), "{code}");
+        }
+    }
+
+    #[test]
+    fn every_command_says_in_its_own_words_what_it_does() {
+        fn abouts(command: &clap::Command, all: &mut Vec<(String, String)>) {
+            let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+            all.push((command.get_name().to_owned(), about));
+            command.get_subcommands().for_each(|inner| abouts(inner, all));
+        }
+        let mut all = Vec::new();
+        abouts(&tree(), &mut all);
+        for (name, about) in &all {
+            assert!(!about.is_empty() && !about.contains("[`"), "{name}: {about:?}");
+        }
+        let words = |wish: &str| all.iter().filter(|(_, about)| about == wish).count();
+        for (name, about) in &all {
+            assert_eq!(words(about), 1, "{name} says the same as another: {about:?}");
         }
     }
 
