@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := build
 PYTHON := .venv/bin/python
 
-.PHONY: help build run test check fmt setup-build setup-test asan libtorrent crash bench-client bench-tracker bench-api fuzz
+.PHONY: help build run test check fmt setup-build setup-test asan libtorrent crash bench-client bench-tracker bench-api bench-share fuzz
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -55,6 +55,9 @@ bench-client: build setup-test ## side by side with other clients (root; see doc
 
 bench-tracker: build ## side by side with other trackers (see bench/tracker.sh for the variables)
 	bench/tracker.sh
+
+bench-share: build setup-test ## from a folder to a friend's first byte, beside qBittorrent
+	bench/share.sh
 
 bench-api: build ## the API's answers beside those of other clients (see bench/api.sh)
 	bench/api.sh

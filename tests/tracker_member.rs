@@ -95,6 +95,26 @@ fn a_fresh_leecher_is_served_within_a_second() {
     });
 }
 
+/// Who was there before our own client has been told of nobody, and asks again in half an hour.
+#[test]
+fn a_leecher_that_came_first_is_served_when_the_torrent_runs() {
+    let test = "a leecher that came first";
+    let Some(mut leecher) = Peer::start(test) else { return };
+    let port = free_port();
+    let home = home(port).set("tracker.mode", "public");
+    let app = home.start();
+    let torrent = own_torrent(&home, port);
+    let there = tempfile::tempdir().unwrap();
+    leecher.add("film", &torrent.file, there.path(), 0);
+    wait_for("the leecher announced", || {
+        let path = format!("/api/v1/torrents?info_hash={}", torrent.hash);
+        (app.torrust("GET", &path).json()[0]["leechers"] == 1).then_some(())
+    });
+
+    app.api.add(&torrent.file);
+    wait_for("it is complete", || (leecher.status("film")["progress"] == 1.0).then_some(()));
+}
+
 #[test]
 fn the_membership_can_be_switched_off() {
     let port = free_port();

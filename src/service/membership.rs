@@ -13,6 +13,7 @@ use std::sync::Arc;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
 use tokio::time::Duration;
+use tokio::time::Instant;
 use url::Host;
 use url::Url;
 
@@ -31,7 +32,7 @@ use crate::tracker::OwnPeer;
 use crate::tracker::Tracker;
 use crate::tracker::random::Random;
 
-/// Changes of torrents that come together are looked at together.
+/// Changes of torrents are looked at at once, and those that follow so soon together.
 const GATHER: Duration = Duration::from_millis(100);
 
 /// Which announce URLs are ours, and where our client is reached.
@@ -87,6 +88,7 @@ pub async fn join(
     loop {
         let port = engine.listening().borrow().unwrap_or(0);
         members.update(&engine.list(), port, &tracker);
+        let next = Instant::now() + GATHER;
         tokio::select! {
             () = told(&mut stop) => break,
             changed = changes.changed() => {
@@ -95,7 +97,7 @@ pub async fn join(
                 }
             }
         }
-        tokio::time::sleep(GATHER).await;
+        tokio::time::sleep_until(next).await;
     }
     members.leave_all(&tracker);
 }

@@ -30,9 +30,23 @@ pub struct OwnPeer {
     pub left: u64,
 }
 
+/// Most peers of a swarm that our client calls when it comes; the others call it.
+const CALLED_MAX: usize = 50;
+
 impl Tracker {
-    /// Makes our own client a member of a swarm, or brings its numbers up to date.
+    /// Makes our own client a member of a swarm, or brings its numbers up to date. When it comes,
+    /// it hears of those who are there already: they have been told of nobody, and would ask again
+    /// in half an hour only.
     pub fn set_own(&self, info_hash: &TorrentId, own: &OwnPeer, random: &mut Random) {
+        if self.put_own(info_hash, own, random) {
+            let others = self.peers(info_hash).into_iter().filter(|peer| !peer.is_own);
+            let wanted = others.filter(|peer| own.left > 0 || !peer.is_seeder);
+            wanted.take(CALLED_MAX).for_each(|peer| self.tell_engine(*info_hash, peer.address));
+        }
+    }
+
+    /// Whether it was no member before.
+    fn put_own(&self, info_hash: &TorrentId, own: &OwnPeer, random: &mut Random) -> bool {
         let now_s = self.now().clock_s;
         let secret = self.inner.swarms.secret();
         let announce = Announce {
@@ -47,7 +61,9 @@ impl Tracker {
             want: None,
             key: None,
         };
+        let mut has_come = false;
         self.inner.swarms.change(info_hash, |swarm| {
+            has_come = !swarm.marks.is_held;
             (swarm.marks.is_own, swarm.marks.is_held) = (true, true);
             let record = Record::new(&announce, now_s).own();
             let (v4, v6) = (Ipv4Addr::LOCALHOST, Ipv6Addr::LOCALHOST);
@@ -59,6 +75,7 @@ impl Tracker {
             }
             self.keep(swarm)
         });
+        has_come
     }
 
     /// Our own client has left a swarm.

@@ -434,7 +434,6 @@ fn the_engine_hears_of_new_peers_of_its_swarms_once() {
     let mut rig = Rig::public();
     let mut newcomers = rig.tracker.newcomers().unwrap();
     assert!(rig.tracker.newcomers().is_none());
-    rig.peers(&leech("10.0.0.1", 1, PID2));
     rig.tracker.set_own(&IH, &own(0), &mut Random::from_seed(1));
     for _ in 0..2 {
         rig.peers(&leech("10.0.0.2", 2, peer_id(2)));
@@ -442,4 +441,22 @@ fn the_engine_hears_of_new_peers_of_its_swarms_once() {
     let newcomer = newcomers.try_recv().unwrap();
     assert_eq!((newcomer.info_hash, newcomer.address.to_string()), (IH, "10.0.0.2:2".into()));
     assert!(newcomers.try_recv().is_err());
+}
+
+#[test]
+fn the_engine_hears_of_who_was_there_before_it() {
+    let mut rig = Rig::public();
+    let mut newcomers = rig.tracker.newcomers().unwrap();
+    let mut random = Random::from_seed(1);
+    rig.peers(&leech("10.0.0.1", 1, peer_id(1)));
+    rig.peers(&leech("2001:db8::2", 2, peer_id(2)));
+    rig.peers(&seed("10.0.0.3", 3, peer_id(3)));
+    rig.tracker.set_own(&IH, &own(0), &mut random);
+    rig.tracker.set_own(&IH, &own(0), &mut random);
+    let mut heard = Vec::new();
+    while let Ok(newcomer) = newcomers.try_recv() {
+        heard.push(newcomer.address.to_string());
+    }
+    heard.sort_unstable();
+    assert_eq!(heard, ["10.0.0.1:1", "[2001:db8::2]:2"], "once, and no seeder for a seeder");
 }

@@ -1,0 +1,193 @@
+"""From a folder to a stranger's first byte; see bench/share.sh, which says what the variables are.
+
+    share.py WORK RESULTS.json
+
+Prints Markdown. The leecher is the libtorrent wheel, started and waiting before the clock runs; it
+gets the torrent file as a friend would. The payload is in the page cache.
+"""
+import hashlib
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import libtorrent as lt
+
+from api import Cove, QBittorrent, free_port
+
+SIZE_MIB = int(os.environ.get("SIZE_MIB", "1024"))
+REPEAT = int(os.environ.get("REPEAT", "5"))
+FILES = 8
+PIECE = 1 << 20
+
+
+def make_payload(folder):
+    """Nothing in it repeats, so that nobody can hash less than all of it."""
+    folder.mkdir()
+    for number in range(FILES):
+        with open(folder / f"part {number}", "wb") as file:
+            for _ in range(SIZE_MIB // FILES):
+                file.write(os.urandom(PIECE))
+    subprocess.run(["sync"], check=True)
+
+
+def sha1_limit(folder):
+    """Seconds that SHA-1 alone takes for as much, from memory, on all processors."""
+    pieces = [os.urandom(PIECE) for _ in range(64)]
+    cores = len(os.sched_getaffinity(0))
+
+    def hash_share(first):
+        # hashlib lets go of the interpreter's lock while it hashes.
+        for number in range(first, SIZE_MIB, cores):
+            hashlib.sha1(pieces[number % len(pieces)]).digest()
+    begin = time.perf_counter()
+    with ThreadPoolExecutor(cores) as pool:
+        list(pool.map(hash_share, range(cores)))
+    return time.perf_counter() - begin
+
+
+class Leecher:
+    """Waits for a torrent file; says when the first byte of payload came."""
+
+    def __init__(self, folder):
+        folder.mkdir()
+        self.folder = folder
+        self.session = lt.session({
+            # An address of its own: libtorrent keeps one peer of each, and a tracker may tell it of
+            # itself.
+            "listen_interfaces": f"127.0.0.2:{free_port()}", "enable_dht": False,
+            "enable_lsd": False, "enable_upnp": False, "enable_natpmp": False,
+            "alert_mask": lt.alert.category_t.error_notification})
+
+    def first_byte(self, torrent):
+        params = lt.add_torrent_params()
+        params.ti = lt.torrent_info(lt.bdecode(torrent))
+        params.save_path = str(self.folder)
+        # Else it would wait for up to a second until its queue starts the torrent.
+        params.flags &= ~(lt.torrent_flags.auto_managed | lt.torrent_flags.paused)
+        handle = self.session.add_torrent(params)
+        end = time.monotonic() + 60
+        while handle.status().total_payload_download == 0:
+            if time.monotonic() > end:
+                raise TimeoutError(f"no byte came: {handle.trackers()}")
+            time.sleep(0.001)
+        return time.perf_counter()
+
+
+def with_cove(work, payload):
+    """`cove share`, `cove friend add`, `cove friend invite`: as somebody types them."""
+    port = free_port()
+    server = Cove(work / "cove")
+    server.more = {"tracker.udp.bind": f"127.0.0.1:{port}", "tracker.http.bind": f"127.0.0.1:{port}",
+                   "client.roots": str(work)}.items()
+    server.start()
+    try:
+        leecher = Leecher(work / "leecher")
+        state = ["--state-dir", str(server.home / "state"), "--json"]
+
+        def cove(*words):
+            return subprocess.run([server.program, *words, *state], check=True,
+                                  stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+        begin = time.perf_counter()
+        share = json.loads(cove("share", str(payload)))
+        shared = time.perf_counter()
+        file = work / "anna.torrent"
+        cove("friend", "add", "Anna")
+        cove("friend", "invite", "Anna", share["info_hash"], "--torrent", str(file))
+        invited = time.perf_counter()
+        first = leecher.first_byte(file.read_bytes())
+    finally:
+        server.stop()
+    return {"who": f"cove {server_version(server)}", "steps": 3, "make_s": shared - begin,
+            "hand_out_s": invited - shared, "first_byte_s": first - invited, "all_s": first - begin}
+
+
+def server_version(server):
+    return subprocess.run([server.program, "--version"], capture_output=True,
+                          text=True, check=True).stdout.split()[-1]
+
+
+def with_qbittorrent(work, payload):
+    """Its embedded tracker, and its creator's own call of libtorrent, made through the wheel, since
+    this version's creator is in its windows only."""
+    server, port = QBittorrent(work / "qbittorrent"), free_port()
+    server.start()
+    try:
+        leecher = Leecher(work / "leecher")
+        version = server.version()
+        begin = time.perf_counter()
+        wish = json.dumps({"enable_embedded_tracker": True, "embedded_tracker_port": port})
+        server.call("POST", "/api/v2/app/setPreferences", f"json={wish}",
+                    {"Content-Type": "application/x-www-form-urlencoded"})
+        made = lt.create_torrent(lt.list_files(str(payload)), 0, lt.create_torrent.v1_only)
+        made.add_tracker(f"http://127.0.0.1:{port}/announce")
+        made.set_priv(True)
+        lt.set_piece_hashes(made, str(payload.parent))
+        torrent = lt.bencode(made.generate())
+        created = time.perf_counter()
+        add_complete(server, torrent, payload.parent)
+        while server.done() == 0:
+            time.sleep(0.01)
+        added = time.perf_counter()
+        first = leecher.first_byte(torrent)
+    finally:
+        server.stop()
+    return {"who": f"qbittorrent {version}", "steps": 4, "make_s": created - begin,
+            "hand_out_s": added - created, "first_byte_s": first - added, "all_s": first - begin}
+
+
+def add_complete(server, torrent, folder):
+    mark, body = "benchmark-mark", b""
+    fields = {"savepath": str(folder), "skip_checking": "true", "contentLayout": "Original"}
+    for name, value in fields.items():
+        body += (f'--{mark}\r\nContent-Disposition: form-data; name="{name}"'
+                 f"\r\n\r\n{value}\r\n").encode()
+    body += (f'--{mark}\r\nContent-Disposition: form-data; name="torrents"; '
+             'filename="a.torrent"\r\nContent-Type: application/x-bittorrent\r\n\r\n').encode()
+    body += torrent + f"\r\n--{mark}--\r\n".encode()
+    server.call("POST", "/api/v2/torrents/add", body,
+                {"Content-Type": f"multipart/form-data; boundary={mark}"})
+
+
+def main(work, results):
+    work, rows, limits = Path(work).resolve(), [], []
+    payload = work / "a folder"
+    make_payload(payload)
+    ways = [with_cove] + ([with_qbittorrent] if QBittorrent.program else [])
+    for number in range(REPEAT):
+        limits.append(sha1_limit(payload))
+        for way in ways:
+            place = work / f"{way.__name__} {number}"
+            place.mkdir()
+            # Every run its own copy of nothing: the payload is hard-linked, not shared twice.
+            own = place / payload.name
+            own.mkdir()
+            for file in payload.iterdir():
+                os.link(file, own / file.name)
+            rows.append(way(place, own))
+    Path(results).write_text(json.dumps({"sha1_limit_s": limits, "rows": rows}, indent=1))
+    report(rows, limits)
+
+
+def report(rows, limits):
+    limit = statistics.median(limits)
+    print("# From a folder to the first byte\n")
+    print(f"{SIZE_MIB} MiB, {REPEAT} repeats, medians; SHA-1 alone on all processors takes "
+          f"{limit:.2f} s ({SIZE_MIB / 1024 / limit:.2f} GiB/s).\n")
+    print("| with | steps | torrent made, s | handed out, s | first byte after that, s | in all, s "
+          "| SHA-1 limit / torrent made |\n|---|---:|---:|---:|---:|---:|---:|")
+    for who in dict.fromkeys(row["who"] for row in rows):
+        mine = [row for row in rows if row["who"] == who]
+        middle = {key: statistics.median(row[key] for row in mine)
+                  for key in ("steps", "make_s", "hand_out_s", "first_byte_s", "all_s")}
+        print(f"| {who} | {middle['steps']:.0f} | {middle['make_s']:.2f} | "
+              f"{middle['hand_out_s']:.2f} | {middle['first_byte_s']:.2f} | {middle['all_s']:.2f} | "
+              f"{limit / middle['make_s']:.2f} |")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
