@@ -10,17 +10,25 @@ use std::sync::Arc;
 use std::sync::PoisonError;
 use std::sync::RwLock;
 
+use tokio::sync::watch;
+use tokio::time::Duration;
+
 use crate::domain::access::Admission;
 use crate::domain::hash::InfoHashes;
 use crate::domain::hash::TorrentId;
 use crate::domain::share::Share;
 use crate::tracker::Tracker;
 
+/// How long a new share may wait for its seeder.
+const OWN_WAIT_MAX: Duration = Duration::from_secs(3);
+
 /// The shares with what concerns their connections; a cheap handle.
 #[derive(Clone)]
 pub struct Members {
     tracker: Tracker,
     shares: Arc<RwLock<HashMap<TorrentId, Doorway>>>,
+    /// Ticks when our own client may have come to a swarm.
+    came: watch::Sender<()>,
 }
 
 /// One share.
@@ -40,7 +48,7 @@ pub fn swarms_of(hashes: &InfoHashes) -> Vec<TorrentId> {
 impl Members {
     /// Of no share yet.
     pub fn new(tracker: Tracker) -> Self {
-        Self { tracker, shares: Arc::default() }
+        Self { tracker, shares: Arc::default(), came: watch::Sender::new(()) }
     }
 
     /// Whether a connection from `remote` to our address `local` may stay. Waits for nothing and
@@ -84,6 +92,22 @@ impl Members {
     pub fn swarms(&self, id: TorrentId) -> Option<Vec<TorrentId>> {
         let shares = self.shares.read().unwrap_or_else(PoisonError::into_inner);
         shares.get(&id).map(|share| share.swarms.clone())
+    }
+
+    /// Tells those who wait that our own client came to swarms.
+    pub(super) fn tell_came(&self) {
+        self.came.send_replace(());
+    }
+
+    /// Waits until our own client is in all swarms of a share, so that who is told of the share
+    /// finds a seeder in it; not longer than a share that cannot run would let others wait.
+    pub(super) async fn await_own(&self, id: TorrentId) {
+        let mut came = self.came.subscribe();
+        let swarms = self.swarms(id).unwrap_or_default();
+        let is_there = |_: &()| swarms.iter().all(|swarm| self.tracker.has_own(swarm));
+        if tokio::time::timeout(OWN_WAIT_MAX, came.wait_for(is_there)).await.is_err() {
+            tracing::warn!(share = %id, "our own client is not in its swarm yet");
+        }
     }
 
     /// Whether a torrent is a share.

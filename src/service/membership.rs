@@ -88,6 +88,7 @@ pub async fn join(
     loop {
         let port = engine.listening().borrow().unwrap_or(0);
         members.update(&engine.list(), port, &tracker);
+        members.shares.tell_came();
         let next = Instant::now() + GATHER;
         tokio::select! {
             () = told(&mut stop) => break,

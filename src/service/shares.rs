@@ -242,7 +242,8 @@ impl Shares {
         }
     }
 
-    /// Gives a share that is in force to the engine; a refusal takes it back.
+    /// Gives a share that is in force to the engine, and waits until it is served; a refusal takes
+    /// it back.
     pub(super) async fn start(&self, kept: Kept) -> Result<()> {
         let Kept { share, prepared, options, .. } = kept;
         let id = share.id;
@@ -253,6 +254,9 @@ impl Shares {
             self.inner.store.begin_removal(id, false).await?;
             self.take_out_of_force(id);
             self.inner.store.finish_removal(id).await?;
+        }
+        if added.is_ok() {
+            self.inner.members.await_own(id).await;
         }
         added
     }

@@ -78,6 +78,11 @@ impl Tracker {
         has_come
     }
 
+    /// Whether our own client is a member of a swarm.
+    pub fn has_own(&self, info_hash: &TorrentId) -> bool {
+        self.inner.swarms.look(info_hash, |swarm| swarm.marks.is_held).unwrap_or(false)
+    }
+
     /// Our own client has left a swarm.
     pub fn clear_own(&self, info_hash: &TorrentId) {
         let secret = self.inner.swarms.secret();
