@@ -22,6 +22,7 @@ from urllib.parse import urlencode
 COUNTS = [int(count) for count in os.environ.get("COUNTS", "1000 10000").split()]
 CALLS = int(os.environ.get("CALLS", "100"))
 SIZE_MIB = int(os.environ.get("SIZE_MIB", "2048"))
+PEERS = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "cove/peers"
 STREAMS, DEAF = 64, 8
 PIECE = 16 << 10
 LOAD_S = 10
@@ -69,6 +70,8 @@ def free_port():
 class Server:
     """A program with an API on loopback; `call` keeps its connection."""
 
+    libraries = Path("none of its own")
+
     def __init__(self, home):
         self.home, self.port, self.peer_port = Path(home), free_port(), free_port()
         self.home.mkdir(parents=True)
@@ -77,7 +80,8 @@ class Server:
 
     def start(self):
         log = open(self.home / "log", "ab")
-        env = {**os.environ, "HOME": str(self.home)}
+        folders = sorted({str(file.parent) for file in self.libraries.rglob("*.so*")})
+        env = {**os.environ, "HOME": str(self.home), "LD_LIBRARY_PATH": ":".join(folders)}
         self.process = subprocess.Popen(self.command(), stdout=log, stderr=log, env=env,
                                         stdin=subprocess.DEVNULL, cwd=self.home)
         end = time.monotonic() + 120
@@ -214,8 +218,16 @@ class QBittorrent(Server):
                 "page": lambda: self.call("GET", "/api/v2/torrents/info?" + page)}
 
 
+def unpacked(package, program):
+    """A program that scripts/setup.sh has unpacked, if it has."""
+    path = PEERS / package / "usr/bin" / program
+    return str(path) if path.exists() else None
+
+
 class Transmission(Server):
-    name, program = "transmission-daemon", shutil.which("transmission-daemon")
+    name = "transmission-daemon"
+    program = shutil.which(name) or unpacked("transmission", name)
+    libraries = PEERS / "transmission/usr/lib"
     fields = ["id", "name", "hashString", "status", "percentDone", "totalSize", "leftUntilDone",
               "rateDownload", "rateUpload", "uploadRatio", "eta", "peersConnected", "downloadDir",
               "addedDate", "doneDate", "error", "errorString", "uploadedEver", "downloadedEver",

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Measures the API beside those of other clients: `make bench-api`.
 #
-# Lists of small torrents, whole and by pages, in turn with qbittorrent-nox and
-# transmission-daemon where they are installed; answers while announces run at half of the
+# Lists of small torrents, whole and by pages, in turn with qbittorrent-nox where it is installed
+# and transmission-daemon, which scripts/setup.sh unpacks; answers while announces run at half of the
 # measured maximum and a download runs; memory while event streams are open. Everything is on
 # loopback, without DHT or any other way out. Results go to bench/results/ as JSON and Markdown.
 #
@@ -33,6 +33,7 @@ if tools=$(cd "${BENCH_TRACKER:-../shared/bench/tracker}" 2>/dev/null && pwd); t
 else
     echo "api.sh: no load tools, so nothing is measured under announces; see BENCH_TRACKER" >&2
 fi
+scripts/setup.sh bench-api
 work=${WORK:-$(mktemp -d)}
 mkdir -p "$work" bench/results
 results=$repo/bench/results/api-$(date -u +%Y%m%dT%H%M%SZ)

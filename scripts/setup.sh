@@ -107,7 +107,8 @@ peer_trackers() {
     peer_crate "$peers" aquatic_http --no-default-features --features mimalloc
     peer_crate "$peers" aquatic_udp_load_test
     rm -rf "$peers/target"
-    [ -x "$peers/opentracker/usr/bin/opentracker" ] || unpack_opentracker "$peers" ||
+    [ -x "$peers/opentracker/usr/bin/opentracker" ] ||
+        unpack "$peers" opentracker opentracker libowfat0 ||
         echo "opentracker cannot be had here" >&2
 }
 
@@ -119,18 +120,28 @@ peer_crate() {
         --version 0.9.0 "$name" "$@" || echo "$name cannot be had here" >&2
 }
 
-# Unpacked, not installed: the package starts a service that is open to the network.
-unpack_opentracker() {
-    local peers=$1 work
+# Programs of the distribution, unpacked into the user's cache and not installed, since these packages
+# start services that are open to the network.
+unpack() {
+    local peers=$1 name=$2 work package
+    shift 2
     command -v apt-get >/dev/null || return 1
     work=$(mktemp -d)
-    (cd "$work" && chmod 755 . && apt-get download -q opentracker libowfat0 >/dev/null 2>&1) &&
-        dpkg-deb -x "$work"/libowfat0_*.deb "$work/root" &&
-        dpkg-deb -x "$work"/opentracker_*.deb "$work/root" &&
-        rm -rf "$peers/opentracker" && mv "$work/root" "$peers/opentracker"
+    (cd "$work" && chmod 755 . && apt-get download -q "$@" >/dev/null 2>&1) &&
+        for package in "$work"/*.deb; do dpkg-deb -x "$package" "$work/root" || break; done &&
+        rm -rf "${peers:?}/$name" && mv "$work/root" "$peers/$name"
     local done=$?
     rm -rf "$work"
     return $done
+}
+
+# The other client of `make bench-api`, beside those of the tests.
+peer_clients() {
+    local peers=${XDG_CACHE_HOME:-$HOME/.cache}/cove/peers
+    mkdir -p "$peers"
+    [ -x "$peers/transmission/usr/bin/transmission-daemon" ] ||
+        unpack "$peers" transmission transmission-daemon libminiupnpc17 libnatpmp1 ||
+        echo "transmission-daemon cannot be had here" >&2
 }
 
 command -v cargo >/dev/null || { echo "please install Rust first (rustup)" >&2; exit 1; }
@@ -147,5 +158,6 @@ case $1 in
         torrust_clients
         ;;
     bench) peer_trackers ;;
+    bench-api) peer_clients ;;
     fuzz) command -v cargo-fuzz >/dev/null || cargo install --quiet --locked cargo-fuzz ;;
 esac

@@ -24,7 +24,7 @@ use crate::app::cli::table;
 use crate::app::logging;
 
 /// How often the server is asked how far it is.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// Cells of the progress bar.
 const BAR_CELLS: u32 = 40;
 const HEADINGS: [&str; 6] = ["name", "size", "peers", "for", "files", "info-hash"];
