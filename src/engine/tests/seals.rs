@@ -13,6 +13,7 @@ use crate::domain::hash::TorrentId;
 use crate::domain::share::FileMark;
 use crate::domain::torrent::Failure;
 use crate::domain::torrent::Stage;
+use crate::domain::torrent::Torrent;
 use crate::engine::MoveMode;
 use crate::engine::Prepared;
 use crate::engine::tests::Lab;
@@ -144,13 +145,18 @@ async fn a_file_that_no_mark_names_or_that_was_cut_is_not_sent() {
     seeder.broken().await;
 }
 
-/// Hashing reads what is there, and a check of a touched file finds it whole.
+/// Hashing reads what is there: it finds what was changed, and that it is as it was.
 #[tokio::test]
 async fn a_check_does_not_ask_for_the_seal() {
     let seeder = Seeder::start(true, true, marks).await;
-    seeder.touch();
+    let path = seeder.lab.directory.path().join("set/b.bin");
+    let original = fs::read(&path).unwrap();
+    fs::write(&path, vec![7; original.len()]).unwrap();
     seeder.lab.engine.recheck(seeder.id, false).await.unwrap();
-    seeder.lab.until(seeder.id, |t| t.status.stage == Stage::Checking).await;
+    let settled = |t: &Torrent| t.status.stage == Stage::Downloading && t.pieces.count() > 0;
+    seeder.lab.until(seeder.id, settled).await;
+    fs::write(&path, original).unwrap();
+    seeder.lab.engine.recheck(seeder.id, false).await.unwrap();
     seeder.lab.until(seeder.id, |t| t.status.stage == Stage::Seeding && t.pieces.is_full()).await;
 }
 
