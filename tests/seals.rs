@@ -13,7 +13,6 @@ use tempfile::TempDir;
 
 use crate::common::app::App;
 use crate::common::app::Home;
-use crate::common::events::Events;
 use crate::common::peer::Peer;
 use crate::common::sharing::assert_same_film;
 use crate::common::sharing::home;
@@ -152,12 +151,12 @@ fn blind_home() -> Home {
 fn change_in_the_middle(home: &Home, app: &App<'_>, hash: &str, friend: &mut Friend) -> Film {
     let (film, original) = (Film::of(home), content(&home.downloads));
     friend.begin(home);
-    let mut events = Events::follow(&app.api, None);
-    events.snapshot();
     film.change();
-    let told = events
-        .until("the change is told", |event| event.data["shares"][hash]["state"] == "changed");
-    assert_eq!(told.data["shares"][hash]["change"], "`film.mkv` was changed");
+    wait_for("the share is shown as changed", || {
+        friend.had();
+        (share_row(app, hash)["state"] == "changed").then_some(())
+    });
+    assert_eq!(share_row(app, hash)["change"], "`film.mkv` was changed");
     friend.assert_has_a_part_of(&original);
     let changed = json!([{ "path": "film.mkv", "change": "changed" }]);
     assert_eq!(share_row(app, hash)["changed_files"], changed);
