@@ -143,8 +143,12 @@ bool take_life(lt::alert const* from, Session::Impl& session, Alert& to)
     if (auto const* a = lt::alert_cast<lt::add_torrent_alert>(from)) {
         auto const token = token_in(a->params.userdata);
         to = alert_of(a->error ? AlertKind::AddFailed : AlertKind::Added, token);
-        if (a->error) to.text = lossy(a->error.message());
-        else session.handles[token] = a->handle;
+        if (a->error) {
+            to.text = lossy(a->error.message());
+            session.seals->drop(hashes_in(a->params));
+        } else {
+            session.handles[token] = a->handle;
+        }
         return true;
     }
     if (auto const* a = lt::alert_cast<lt::torrent_removed_alert>(from)) {
@@ -243,8 +247,11 @@ bool take_files(lt::alert const* from, Alert& to)
         to.path = lossy(path == nullptr ? "" : path);
         return true;
     };
-    if (auto const* a = lt::alert_cast<lt::file_error_alert>(from))
-        return fail(AlertKind::FileError, *a, a->error, a->filename());
+    if (auto const* a = lt::alert_cast<lt::file_error_alert>(from)) {
+        fail(AlertKind::FileError, *a, a->error, a->filename());
+        to.more = disk::is_broken_seal(a->error) ? 1 : 0;
+        return true;
+    }
     if (auto const* a = lt::alert_cast<lt::torrent_error_alert>(from))
         return fail(AlertKind::TorrentError, *a, a->error, a->filename());
     if (auto const* a = lt::alert_cast<lt::fastresume_rejected_alert>(from))

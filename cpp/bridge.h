@@ -15,6 +15,7 @@ namespace cove {
 struct Setting;
 struct SessionOptions;
 struct Description;
+struct FileSeal;
 struct ParseLimits;
 struct AddOptions;
 struct TorrentLimits;
@@ -50,6 +51,7 @@ public:
     void replace_http_seeds(rust::Slice<rust::String const> urls);
     void forget_pieces();
     void claim_all_pieces();
+    void seal(rust::Slice<FileSeal const> files);
     rust::Vec<std::uint8_t> resume_bytes() const;
     rust::Vec<std::uint8_t> metadata_bytes() const;
     rust::String magnet_link() const;
@@ -97,6 +99,7 @@ public:
     void remove_web_seed(std::uint64_t token, rust::Str url);
     void connect_peer(std::uint64_t token, rust::Str ip, std::uint16_t port);
     void judge_again(std::uint64_t token);
+    void renew_seal(std::uint64_t token, rust::Slice<FileSeal const> files);
     void save_resume(std::uint64_t token, bool with_metadata, bool only_if_modified);
     void pause_session();
     void resume_session();

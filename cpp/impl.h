@@ -11,6 +11,7 @@
 #include <libtorrent/torrent_handle.hpp>
 
 #include "cove/src/engine/ffi.rs.h"
+#include "disk/seals.h"
 #include "gate.h"
 #include "guard.h"
 
@@ -18,6 +19,8 @@ namespace cove {
 
 struct AddParams::Impl {
     lt::add_torrent_params params;
+    // What its files are to look like, if it is a share's.
+    std::optional<std::vector<disk::FileMark>> seal;
 };
 
 struct Session::Impl {
@@ -32,6 +35,8 @@ struct Session::Impl {
     std::shared_ptr<Refusals> refusals;
     // Where members of torrents come in.
     std::shared_ptr<Doors> doors;
+    // What the files of shares are to look like.
+    std::shared_ptr<disk::Seals> seals;
 
     // Throws for a token that is not, or no longer, there.
     lt::torrent_handle const& handle(std::uint64_t token) const;
@@ -40,6 +45,9 @@ struct Session::Impl {
 
 // Alert categories the engine listens to.
 lt::alert_category_t wanted_alerts();
+
+// The names that a torrent goes by.
+lt::info_hash_t hashes_in(lt::add_torrent_params const& params);
 
 // `params` in plain values.
 Description describe_params(lt::add_torrent_params const& params);

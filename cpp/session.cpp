@@ -110,7 +110,7 @@ lt::session_params params_of(rust::Slice<Setting const> settings, SessionOptions
     if (options.cove_disk) {
         std::vector<std::string> roots;
         for (auto const& root : options.roots) roots.emplace_back(root);
-        params.disk_io_constructor = disk::disk_below(std::move(roots));
+        params.disk_io_constructor = disk::disk_below(std::move(roots), impl.seals);
     }
     return params;
 }
@@ -170,6 +170,7 @@ std::unique_ptr<Session> new_session(rust::Slice<Setting const> settings,
     impl->gate.emplace(std::move(gate));
     impl->refusals = std::make_shared<Refusals>();
     impl->doors = std::make_shared<Doors>();
+    impl->seals = std::make_shared<disk::Seals>();
     impl->session = std::make_unique<lt::session>(params_of(settings, options, *impl));
     add_peer_extensions(*impl->session);
     Waker const* const bell = &**impl->waker;

@@ -144,12 +144,20 @@ void Session::add(std::unique_ptr<AddParams> params, std::uint64_t token)
     if (token == 0) throw std::runtime_error("token 0 means none");
     if (impl->handles.count(token) != 0) throw std::runtime_error("the token is in use");
     auto taken = std::move(params->impl->params);
+    // The disk asks for it as soon as libtorrent has the torrent.
+    if (auto& seal = params->impl->seal) impl->seals->put(hashes_in(taken), std::move(*seal));
     taken.userdata = lt::client_data_t(reinterpret_cast<void*>(std::uintptr_t(token)));
     taken.flags |= lt::torrent_flags::update_subscribe | lt::torrent_flags::duplicate_is_error;
     impl->live().async_add_torrent(std::move(taken));
 }
 
-void Session::remove(std::uint64_t token) { impl->live().remove_torrent(impl->handle(token)); }
+void Session::remove(std::uint64_t token)
+{
+    auto const& torrent = impl->handle(token);
+    auto const hashes = torrent.info_hashes();
+    impl->live().remove_torrent(torrent);
+    impl->seals->drop(hashes);
+}
 
 void Session::pause(std::uint64_t token)
 {

@@ -29,6 +29,7 @@ mod porla;
 mod power;
 mod refusals;
 mod restart;
+mod seals;
 mod settings;
 mod share;
 mod share_accounts;

@@ -17,22 +17,23 @@ constexpr int unwritten_bytes = 8 * 1024 * 1024;
 
 }  // namespace
 
-MakeDisk disk_below(std::vector<std::string> roots)
+MakeDisk disk_below(std::vector<std::string> roots, std::shared_ptr<Seals const> seals)
 {
-    return [roots = std::move(roots)](lt::io_context& context,
-                                      lt::settings_interface const& settings,
-                                      lt::counters& counters) {
-        return std::make_unique<Disk>(context, settings, counters, roots);
+    return [roots = std::move(roots), seals = std::move(seals)](
+               lt::io_context& context, lt::settings_interface const& settings,
+               lt::counters& counters) {
+        return std::make_unique<Disk>(context, settings, counters, roots, seals);
     };
 }
 
 Disk::Disk(lt::io_context& context, lt::settings_interface const& settings, lt::counters& counters,
-           std::vector<std::string> roots)
+           std::vector<std::string> roots, std::shared_ptr<Seals const> seals)
     : context_(context),
       guard_(lt::make_work_guard(context)),
       settings_(settings),
       counters_(counters),
       roots_(std::move(roots)),
+      seals_(std::move(seals)),
       timer_(context)
 {
     auto const collect = [this](std::shared_ptr<Job> job) { done(std::move(job)); };
@@ -44,7 +45,8 @@ Disk::Disk(lt::io_context& context, lt::settings_interface const& settings, lt::
 lt::storage_holder Disk::new_torrent(lt::storage_params const& params,
                                      std::shared_ptr<void> const& owner)
 {
-    auto torrent = std::make_shared<Torrent>(params, owner, open_files_, roots_, next_number_++);
+    auto torrent = std::make_shared<Torrent>(params, owner, open_files_, roots_,
+                                             seals_->of(params.info_hash), next_number_++);
     if (free_indices_.empty()) {
         free_indices_.reserve(torrents_.size() + 1);
         free_indices_.push_back(lt::storage_index_t(std::uint32_t(torrents_.size())));

@@ -22,6 +22,7 @@
 #include "disk/jobs.h"
 #include "disk/open_files.h"
 #include "disk/roots.h"
+#include "disk/seals.h"
 #include "disk/torrent.h"
 #include "disk/workers.h"
 
@@ -31,13 +32,14 @@ namespace cove::disk {
 using MakeDisk = std::function<std::unique_ptr<lt::disk_interface>(
     lt::io_context&, lt::settings_interface const&, lt::counters&)>;
 
-// Makes files below `roots` only, or everywhere if there are none.
-MakeDisk disk_below(std::vector<std::string> roots);
+// Makes files below `roots` only, or everywhere if there are none. Of what is in `seals` when its
+// torrent comes, nothing is sent once it was changed.
+MakeDisk disk_below(std::vector<std::string> roots, std::shared_ptr<Seals const> seals);
 
 class Disk final : public lt::disk_interface {
 public:
     Disk(lt::io_context& context, lt::settings_interface const& settings, lt::counters& counters,
-         std::vector<std::string> roots);
+         std::vector<std::string> roots, std::shared_ptr<Seals const> seals);
 
     lt::storage_holder new_torrent(lt::storage_params const& params,
                                    std::shared_ptr<void> const& owner) override;
@@ -127,6 +129,7 @@ private:
     Buffers buffers_;
     OpenFiles open_files_;
     Roots const roots_;
+    std::shared_ptr<Seals const> const seals_;
 
     // By storage index; empty where one was removed.
     std::vector<TorrentRef> torrents_;

@@ -93,13 +93,17 @@ void File::write(std::int64_t offset, std::vector<iovec>& from, lt::error_code& 
     }
 }
 
-void File::extend(std::int64_t size, bool solid, lt::error_code& error) const
+struct stat File::status(lt::error_code& error) const
 {
     struct stat found {};
-    if (fstat(descriptor_, &found) != 0) {
-        error = last_error();
-        return;
-    }
+    if (fstat(descriptor_, &found) != 0) error = last_error();
+    return found;
+}
+
+void File::extend(std::int64_t size, bool solid, lt::error_code& error) const
+{
+    auto const found = status(error);
+    if (error) return;
     // Not every file system can set space aside; then it is taken as it is needed.
     bool const is_refused = solid && fallocate(descriptor_, 0, 0, size) != 0;
     if (is_refused && errno != EOPNOTSUPP) error = last_error();

@@ -36,6 +36,9 @@ public:
     // Makes the file `size` bytes long if it is shorter: with holes, or `solid`, with space.
     void extend(std::int64_t size, bool solid, lt::error_code& error) const;
 
+    // Size and times as they are now.
+    struct stat status(lt::error_code& error) const;
+
     int descriptor() const { return descriptor_; }
 
 private:

@@ -24,7 +24,7 @@ void ReadJob::run(Scratch&)
     auto const read_to = [&](int end) {
         if (end <= position || error) return;
         lt::span<char> const gap{bytes.data() + (position - request.start), end - position};
-        torrent->storage.read(request.piece, position, gap, error);
+        torrent->storage.serve(request.piece, position, gap, error);
     };
     for (auto const& [begin, end] : known_) {
         read_to(begin);

@@ -48,6 +48,17 @@ void copy_stretch(File const& from, File const& to, std::int64_t begin, std::int
     }
 }
 
+// By its time a file of a share is known. That of the source is asked for last, so that who wrote
+// to it meanwhile is seen in the copy too.
+void keep_time(File const& from, File const& to, lt::error_code& error)
+{
+    auto const found = from.status(error);
+    if (error) return;
+    timespec const times[] = {{0, UTIME_OMIT}, found.st_mtim};
+    // Some file systems keep no times of ours; a copy without is a copy.
+    static_cast<void>(::futimens(to.descriptor(), times));
+}
+
 // Holes stay holes: a file half downloaded is mostly holes.
 void copy_bytes_of(File const& from, File const& to, lt::error_code& error)
 {
@@ -66,6 +77,7 @@ void copy_bytes_of(File const& from, File const& to, lt::error_code& error)
         copy_stretch(from, to, begin, end, error);
     }
     if (!error) to.extend(found.st_size, false, error);
+    if (!error) keep_time(from, to, error);
     // The only other copy goes away next.
     if (!error && ::fsync(to.descriptor()) != 0) error = last_error();
 }

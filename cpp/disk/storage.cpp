@@ -59,11 +59,13 @@ std::size_t bytes_in(std::vector<iovec> const& all)
 }  // namespace
 
 Storage::Storage(lt::storage_params const& params, std::shared_ptr<void> owner,
-                 OpenFiles& open_files, Roots const& roots, std::uint32_t number)
+                 OpenFiles& open_files, Roots const& roots, std::shared_ptr<Seal const> seal,
+                 std::uint32_t number)
     : original_(params.files),
       owner_(std::move(owner)),
       open_files_(open_files),
       roots_(roots),
+      seal_(std::move(seal)),
       number_(number),
       folder_(absolute(params.path)),
       is_solid_(params.mode == lt::storage_mode_allocate),
@@ -100,8 +102,20 @@ void Storage::for_slices(lt::piece_index_t piece, int offset, std::int64_t lengt
 void Storage::read(lt::piece_index_t piece, int offset, lt::span<char> into,
                    lt::storage_error& error)
 {
+    read_all(piece, offset, into, nullptr, error);
+}
+
+void Storage::serve(lt::piece_index_t piece, int offset, lt::span<char> into,
+                    lt::storage_error& error)
+{
+    read_all(piece, offset, into, seal_.get(), error);
+}
+
+void Storage::read_all(lt::piece_index_t piece, int offset, lt::span<char> into, Seal const* seal,
+                       lt::storage_error& error)
+{
     for_slices(piece, offset, into.size(), [&](Slice const& slice) {
-        read_slice(slice, into.first(slice.length), error);
+        read_slice(slice, into.first(slice.length), seal, error);
         into = into.subspan(slice.length);
         return !error;
     });
@@ -119,7 +133,8 @@ void Storage::write(lt::piece_index_t piece, int offset, std::vector<iovec> cons
     });
 }
 
-void Storage::read_slice(Slice const& slice, lt::span<char> into, lt::storage_error& error)
+void Storage::read_slice(Slice const& slice, lt::span<char> into, Seal const* seal,
+                         lt::storage_error& error)
 {
     if (files().pad_file_at(slice.file)) {
         std::memset(into.data(), 0, std::size_t(into.size()));
@@ -136,6 +151,10 @@ void Storage::read_slice(Slice const& slice, lt::span<char> into, lt::storage_er
         auto const file = open(slice.file, Access::Read, error);
         if (!file) return;
         count = file->read(slice.offset, into, failed);
+        // After the read: the system notes the time of a write before it takes its bytes, so
+        // whatever was read of one is seen here. Of the descriptor, since another file may have
+        // taken the name.
+        if (seal != nullptr && !seal->fits(slice.file, file->status(failed))) failed = broken_seal();
     }
     if (!failed && count < into.size()) failed = boost::asio::error::eof;
     if (failed) set(error, failed, operation, slice.file);

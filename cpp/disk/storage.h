@@ -18,6 +18,7 @@
 #include "disk/open_files.h"
 #include "disk/part_file.h"
 #include "disk/roots.h"
+#include "disk/seals.h"
 
 namespace cove::disk {
 
@@ -27,9 +28,9 @@ using Links = lt::aux::vector<std::string, lt::file_index_t>;
 class Storage {
 public:
     // `owner` keeps the torrent alive, whose list of files is used and not copied. `number` is
-    // this storage's alone for as long as the process runs.
+    // this storage's alone for as long as the process runs. `seal` may be null.
     Storage(lt::storage_params const& params, std::shared_ptr<void> owner, OpenFiles& open_files,
-            Roots const& roots, std::uint32_t number);
+            Roots const& roots, std::shared_ptr<Seal const> seal, std::uint32_t number);
     Storage(Storage const&) = delete;
     Storage& operator=(Storage const&) = delete;
     ~Storage();
@@ -47,6 +48,8 @@ public:
     // From `offset` in `piece` on, across the ends of files. Padding reads as zeros and is not
     // written. A file that is too short is the error `eof`.
     void read(lt::piece_index_t piece, int offset, lt::span<char> into, lt::storage_error& error);
+    // The same for bytes that go out: a file that is not what its seal says is an error.
+    void serve(lt::piece_index_t piece, int offset, lt::span<char> into, lt::storage_error& error);
     void write(lt::piece_index_t piece, int offset, std::vector<iovec> const& from,
                lt::storage_error& error);
 
@@ -76,7 +79,10 @@ private:
 
     template <typename Each>
     void for_slices(lt::piece_index_t piece, int offset, std::int64_t length, Each each);
-    void read_slice(Slice const& slice, lt::span<char> into, lt::storage_error& error);
+    void read_all(lt::piece_index_t piece, int offset, lt::span<char> into, Seal const* seal,
+                  lt::storage_error& error);
+    void read_slice(Slice const& slice, lt::span<char> into, Seal const* seal,
+                    lt::storage_error& error);
     void write_slice(Slice const& slice, std::vector<iovec>& from, lt::storage_error& error);
 
     std::shared_ptr<File const> open(lt::file_index_t file, Access access,
@@ -99,6 +105,7 @@ private:
     std::shared_ptr<void> const owner_;
     OpenFiles& open_files_;
     Roots const& roots_;
+    std::shared_ptr<Seal const> const seal_;
     std::uint32_t const number_;
     std::string folder_;
     bool const is_solid_;

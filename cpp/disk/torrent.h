@@ -64,8 +64,8 @@ struct Piece {
 
 struct Torrent {
     Torrent(lt::storage_params const& params, std::shared_ptr<void> owner, OpenFiles& open_files,
-            Roots const& roots, std::uint32_t number)
-        : storage(params, std::move(owner), open_files, roots, number)
+            Roots const& roots, std::shared_ptr<Seal const> seal, std::uint32_t number)
+        : storage(params, std::move(owner), open_files, roots, std::move(seal), number)
     {
     }
 

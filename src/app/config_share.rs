@@ -7,8 +7,8 @@ use serde::Serialize;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ShareConfig {
     /// Seconds between two looks at the names, sizes and times of a share's files; every 10 s at
-    /// most while somebody is connected to it. Default 3,600; 0 looks on request and at the start
-    /// only.
+    /// most while somebody is connected to it. Default 3,600; 0 looks on request, at the start, and
+    /// when a changed file was to be sent.
     pub look_interval_s: u32,
 }
 

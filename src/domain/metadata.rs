@@ -46,6 +46,14 @@ impl Metadata {
         Some((piece(file.offset_bytes)?, piece(last)?))
     }
 
+    /// The path of `file` below the torrent's folder; empty when it has none and is all of it.
+    pub fn path_below<'a>(&self, file: &'a File) -> &'a str {
+        match self.has_folder {
+            true => file.path.split_once('/').map_or("", |(_, below)| below),
+            false => "",
+        }
+    }
+
     /// Bytes of `file` that lie in pieces of `have`.
     pub fn verified_bytes(&self, file: &File, have: &Bitfield) -> u64 {
         if have.is_full() {

@@ -37,6 +37,9 @@ pub enum Failure {
     DiskFull,
     /// Its files could not be read or written (rules D8, D10).
     Disk,
+    /// A file of a share is not as it was when it was shared, so nothing of it is sent. Whoever
+    /// looks after shares lets it go on.
+    Changed,
     /// It is held back: its files are not as its record says (rules D10, D11).
     Held,
     /// It will not go away by itself.

@@ -248,6 +248,9 @@ impl Actor {
                 let _ = reply.send(self.resume(id, auto_managed));
             }
             Message::Retry { id, reply } => drop(reply.send(self.retry(id))),
+            Message::RenewSeal { id, marks, reply } => {
+                let _ = reply.send(self.renew_seal(id, &marks));
+            }
             Message::Note { id, note } => self.note(id, note),
             Message::Save { id, reply } => self.save_for(id, reply),
             Message::Peers { id, reply } => drop(reply.send(self.peers(id))),

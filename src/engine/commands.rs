@@ -72,6 +72,14 @@ impl Engine {
         self.ask(|reply| Message::Retry { id, reply }).await
     }
 
+    /// Forgets why a torrent stopped by itself; it stays as it is.
+    ///
+    /// # Errors
+    /// Busy.
+    pub fn forget_error(&self, id: TorrentId) -> Result<()> {
+        self.note(id, Note::ErrorCleared)
+    }
+
     /// Shows a torrent of the store that cannot run; its error says why. Not for the runtime.
     ///
     /// # Errors

@@ -259,7 +259,7 @@ pub(crate) mod bridge {
         ResumeData,       // token, data = bencoded, no info dict; metadata = .torrent if asked for
         ResumeFailed,     // token, text, number = 1 when nothing needed saving
         ResumeRejected,   // token, text, path = file, number = errno or 0; it was paused
-        FileError,        // token, text = the system's message, path = file, number = errno or 0
+        FileError,        // token, text, path = file, number = errno or 0, more = 1: broken seal
         TorrentError,     // token, text, path = file
         Moved,            // token, path = new save path
         MoveFailed,       // token, text, path = file

@@ -101,10 +101,26 @@ pub(crate) mod bridge {
         is_paused: bool,
     }
 
+    /// A file as it was when it was shared: bytes, below 0 what no file is like, and when it was
+    /// changed last, Unix seconds and nanoseconds.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    struct FileSeal {
+        size: i64,
+        modified_s: i64,
+        modified_ns: i64,
+    }
+
     unsafe extern "C++" {
         include!("bridge.h");
 
+        type AddParams = crate::engine::ffi::bridge::AddParams;
         type Session = crate::engine::ffi::bridge::Session;
+
+        /// Nothing of a file is sent that is not as it was. `files` are in the order of the torrent,
+        /// padding included; none when nothing is known of them.
+        fn seal(self: Pin<&mut AddParams>, files: &[FileSeal]) -> Result<()>;
+        /// The same for a torrent that came sealed: its files are these now.
+        fn renew_seal(self: Pin<&mut Session>, token: u64, files: &[FileSeal]) -> Result<()>;
 
         /// Sets the flags of `mask` to those of `flags`.
         fn set_flags(self: Pin<&mut Session>, token: u64, flags: u64, mask: u64) -> Result<()>;

@@ -11,6 +11,7 @@ use crate::domain::error::Result;
 use crate::domain::hash::TorrentId;
 use crate::domain::metadata::Metadata;
 use crate::domain::peer::Peer;
+use crate::domain::share::FileMark;
 use crate::domain::stats::EngineStats;
 use crate::domain::torrent::Torrent;
 use crate::engine::board::Token;
@@ -72,6 +73,8 @@ pub(crate) enum Message {
     Retry { id: TorrentId, reply: Reply },
     /// Clears an error and lets the torrent run.
     Resume { id: TorrentId, auto_managed: bool, reply: Reply },
+    /// Says what the files of a share look like from now on.
+    RenewSeal { id: TorrentId, marks: Vec<FileMark>, reply: Reply },
     /// Changes a row that updates from libtorrent do not carry.
     Note { id: TorrentId, note: Note },
     /// Resume data now; answered when the store has it.

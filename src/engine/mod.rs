@@ -18,6 +18,7 @@ mod outside;
 mod prepared;
 mod pulse;
 mod saving;
+mod seals;
 mod sessions;
 pub mod settings;
 mod stats;

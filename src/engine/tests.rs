@@ -6,6 +6,7 @@ mod commands;
 mod gate;
 mod hostile;
 mod rig;
+mod seals;
 mod sessions;
 mod transfers;
 

@@ -31,6 +31,8 @@ use crate::engine::prepared::Prepared;
 const LOG_EVERY: Duration = Duration::from_secs(60);
 /// errno values that mean the disk is full: ENOSPC and EDQUOT.
 const DISK_FULL: [i64; 2] = [28, 122];
+/// What an error says of a file of a share that is not as it was.
+const BROKEN_SEAL: i64 = 1;
 
 impl Actor {
     /// libtorrent could not read or write a file, or gave a torrent up.
@@ -41,6 +43,7 @@ impl Actor {
             // It follows the error of a file, which says more.
             AlertKind::TorrentError if entry.file_error.is_some() => return,
             AlertKind::TorrentError => Failure::Lasting,
+            _ if alert.more == BROKEN_SEAL => Failure::Changed,
             _ if DISK_FULL.contains(&alert.number) => Failure::DiskFull,
             _ => Failure::Disk,
         };
@@ -56,7 +59,7 @@ impl Actor {
         }
         // Upload mode keeps serving while the disk is full. Any other failure would repeat with
         // every request (rules D8, D10).
-        if failure == Failure::Disk {
+        if matches!(failure, Failure::Disk | Failure::Changed) {
             self.stop_running(alert.token);
         }
         self.show_error(alert.token, &error, failure);
@@ -128,6 +131,12 @@ impl Actor {
     pub(crate) fn is_held(&self, id: TorrentId) -> bool {
         let entry = self.board.token(id).and_then(|token| self.torrents.get(&token));
         entry.is_some_and(|entry| entry.held.is_some())
+    }
+
+    /// What is to be added when it is released.
+    pub(crate) fn held(&mut self, id: TorrentId) -> Option<&mut Prepared> {
+        let token = self.board.token(id)?;
+        self.torrents.get_mut(&token)?.held.as_deref_mut()
     }
 
     /// Runs a held torrent with what its record claims; `is_stopped` leaves it stopped.

@@ -11,6 +11,7 @@ use crate::domain::error::Result;
 use crate::domain::hash::InfoHashes;
 use crate::domain::hash::Sha1Hash;
 use crate::domain::hash::TorrentId;
+use crate::domain::share::FileMark;
 use crate::domain::torrent::Failure;
 use crate::domain::torrent::Status;
 use crate::domain::torrent::Torrent;
@@ -19,6 +20,7 @@ use crate::engine::Prepared;
 use crate::service::paths::Roots;
 use crate::service::presence;
 use crate::service::presence::Claim;
+use crate::service::share_watch::FirstLook;
 use crate::service::shares::Shares;
 use crate::service::torrents::Torrents;
 use crate::service::torrents::payload_files;
@@ -111,12 +113,18 @@ impl Loader {
     }
 
     fn ready(&self, mut prepared: Prepared, stored: &LoadedTorrent) -> Result<Prepared> {
-        if self.shares.look_before_loading(stored.id, &stored.save_path) {
+        let look = self.shares.look_before_loading(stored.id, &stored.save_path);
+        let is_share = look.is_some();
+        let is_changed = matches!(look, Some(FirstLook::Changed));
+        if let Some(look) = look {
+            prepared.seal(&self.marks(stored.id, look))?;
+        }
+        if is_changed {
             // Not a moment may be served of what does not fit its hashes.
             prepared.set_running(true, false)?;
         } else if stored.options.is_stopped {
             prepared.set_running(true, false)?;
-        } else if self.shares.is_share(stored.id) && !prepared.is_auto_managed {
+        } else if is_share && !prepared.is_auto_managed {
             // It may have been held back when the last process ended.
             prepared.set_running(false, false)?;
         }
@@ -125,6 +133,16 @@ impl Loader {
             prepared.forget_pieces()?;
         }
         Ok(prepared)
+    }
+
+    /// What the files of a share are to look like; none when it is not known.
+    fn marks(&self, id: TorrentId, look: FirstLook) -> Vec<FileMark> {
+        let kept = match look {
+            FirstLook::Same(marks) => return marks,
+            FirstLook::Changed => runtime().and_then(|it| it.block_on(self.store.share_files(id))),
+        };
+        let failed = |error| tracing::error!(%error, share = %id, "cannot read a share's files");
+        kept.map_err(failed).ok().flatten().unwrap_or_default()
     }
 
     /// A removal was acknowledged or under way when the process died: it is completed (rule D19).

@@ -1,8 +1,9 @@
 //! Torrents that an error stopped are tried again by themselves, later each time: when a disk has
 //! space again, can be written again or is mounted again, they go on (rules D6, D8, D10, D11).
 //!
-//! This is the one place that tries again. What is gone from the disk is never downloaded again
-//! here: that needs the user.
+//! This is the one place that tries again, but for shares whose files were changed
+//! (`share_watch.rs`). What is gone from the disk is never downloaded again here: that needs the
+//! user.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -64,7 +65,8 @@ fn notice(torrents: &Torrents, waits: &mut Waits, id: TorrentId) {
     match failure {
         Some(Failure::DiskFull) => waits.failed(id, FULL_WAIT_MAX, Instant::now()),
         Some(Failure::Disk | Failure::Held) => waits.failed(id, WAIT_MAX, Instant::now()),
-        Some(Failure::Lasting) | None => {}
+        // What a share is to do is known to who looks at its files.
+        Some(Failure::Changed | Failure::Lasting) | None => {}
     }
 }
 
@@ -73,7 +75,8 @@ async fn mend(torrents: &Torrents, id: TorrentId) {
     let Ok(torrent) = torrents.get(id) else { return };
     let Some(failure) = torrent.status.failure else { return };
     let is_stopped = torrents.options(id).is_some_and(|options| options.is_stopped);
-    if failure == Failure::Lasting || (is_stopped && failure != Failure::Held) {
+    let is_ours = !matches!(failure, Failure::Changed | Failure::Lasting);
+    if !is_ours || (is_stopped && failure != Failure::Held) {
         return;
     }
     if failure != Failure::DiskFull && missing_aside(torrents, torrent).await.is_some() {

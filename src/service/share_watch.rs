@@ -3,10 +3,13 @@
 //! they were.
 //!
 //! Only names, sizes and times are looked at, never the content: on request, before a share is
-//! loaded, seldom while nobody is connected to it, and often while somebody is.
+//! loaded, seldom while nobody is connected to it, often while somebody is, and at once when its
+//! torrent stands in error. What was changed since the last look is not sent meanwhile: the disk
+//! looks at a file whenever it reads of it for a peer (`engine/seals.rs`).
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::PoisonError;
@@ -22,6 +25,7 @@ use crate::domain::event::Event;
 use crate::domain::hash::TorrentId;
 use crate::domain::share::FileMark;
 use crate::domain::share::Share;
+use crate::domain::torrent::Failure;
 use crate::service::access::unix_now_s;
 use crate::service::folder::FileChange;
 use crate::service::folder::Folder;
@@ -49,6 +53,14 @@ pub struct Condition {
     pub count: usize,
     /// Why it is not known file by file, such as a folder that is gone.
     pub trouble: Option<String>,
+}
+
+/// What the look at a share before its torrent is loaded came to.
+pub(super) enum FirstLook {
+    /// All is as it was, and looks like this.
+    Same(Vec<FileMark>),
+    /// The torrent must not run.
+    Changed,
 }
 
 /// A share in one glance.
@@ -125,6 +137,8 @@ impl Shares {
         let condition = self.see(share).await?;
         let before = self.note(id, condition.clone());
         let was_changed = before.is_some_and(|before| before.is_changed());
+        // It may be as it was again already, when the disk alone has seen it otherwise.
+        let is_held_back = was_changed || self.is_seal_broken(id);
         if was_changed != condition.is_changed() {
             match condition.sentence() {
                 Some(what) => tracing::warn!(share = %id, what, "a shared folder has changed"),
@@ -133,34 +147,29 @@ impl Shares {
         }
         match condition.is_changed() {
             true => self.hold_back(id).await?,
-            false if was_changed => self.let_go_on(id).await?,
+            false if is_held_back => self.let_go_on(id).await?,
             false => {}
         }
         Ok(condition)
     }
 
-    /// As [`Shares::look`], before its torrent is given to the engine: whether it must not run.
-    /// Blocks. False for what is no share.
-    pub(super) fn look_before_loading(&self, id: TorrentId, save_path: &str) -> bool {
+    /// As [`Shares::look`], before its torrent is given to the engine. Blocks. `None` for what is
+    /// no share.
+    pub(super) fn look_before_loading(&self, id: TorrentId, save_path: &str) -> Option<FirstLook> {
         let table = self.inner.table.read().unwrap_or_else(PoisonError::into_inner);
         let share = table.get(&id).cloned();
         drop(table);
-        let Some(mut share) = share else { return false };
+        let mut share = share?;
         share.follow(save_path);
-        let condition = match compare(&share) {
-            Ok(None) => Condition::same(),
+        let (condition, look) = match compare(&share) {
+            Ok((folder, true)) => (Condition::same(), FirstLook::Same(folder.marks())),
             // Which files is found out by the first look after the start.
-            Ok(Some(_)) => Condition { looked_at: 0, ..Condition::changed(Vec::new()) },
-            Err(error) => Condition { looked_at: 0, ..Condition::trouble(error.message()) },
+            Ok(_) => (Condition::changed(Vec::new()), FirstLook::Changed),
+            Err(error) => (Condition::trouble(error.message()), FirstLook::Changed),
         };
-        let is_changed = condition.is_changed();
-        self.note(id, condition);
-        is_changed
-    }
-
-    /// Whether a torrent is one. Memory only.
-    pub(super) fn is_share(&self, id: TorrentId) -> bool {
-        self.inner.table.read().unwrap_or_else(PoisonError::into_inner).contains_key(&id)
+        let looked_at = if condition.is_changed() { 0 } else { condition.looked_at };
+        self.note(id, Condition { looked_at, ..condition });
+        Some(look)
     }
 
     /// Notes what was seen; returns what was known before.
@@ -169,12 +178,18 @@ impl Shares {
         conditions.insert(id, condition)
     }
 
+    /// Whether its torrent stands still because the disk found a file that was changed.
+    pub(super) fn is_seal_broken(&self, id: TorrentId) -> bool {
+        let torrent = self.inner.torrents.inner.engine.get(id);
+        torrent.is_some_and(|torrent| torrent.status.failure == Some(Failure::Changed))
+    }
+
     async fn see(&self, share: Share) -> Result<Condition> {
         let id = share.id;
         let looked = tokio::task::spawn_blocking(move || compare(&share)).await;
         match looked.map_err(|_| Error::internal("looking at a folder panicked"))? {
-            Ok(None) => Ok(Condition::same()),
-            Ok(Some(folder)) => {
+            Ok((_, true)) => Ok(Condition::same()),
+            Ok((folder, false)) => {
                 let marks: Option<Vec<FileMark>> = self.inner.store.share_files(id).await?;
                 let changes = marks.map(|marks| folder.changes_since(&marks));
                 Ok(Condition::changed(changes.unwrap_or_default()))
@@ -193,38 +208,71 @@ impl Shares {
         engine.pause(id).await
     }
 
-    /// Lets its torrent run, unless the user stopped it.
+    /// Lets its torrent run, unless the user stopped it; that it stood in error is over.
     pub(super) async fn let_go_on(&self, id: TorrentId) -> Result<()> {
         let torrents = &self.inner.torrents;
         let is_stopped = torrents.options(id).is_some_and(|options| options.is_stopped);
         match is_stopped {
+            true if self.is_seal_broken(id) => torrents.inner.engine.forget_error(id),
             true => Ok(()),
             false => torrents.inner.engine.resume(id, false).await,
         }
     }
 }
 
-/// The files as they are now; `None` when they are as they were.
-fn compare(share: &Share) -> Result<Option<Folder>> {
+/// The files as they are now, and whether they are as they were.
+fn compare(share: &Share) -> Result<(Folder, bool)> {
     let skip = share.skip.clone().unwrap_or_else(|| SKIPPED.map(String::from).to_vec());
     let now = Folder::read(Path::new(&share.path), &skip, &|| Ok(()))?;
-    Ok((now.digest() != share.digest).then_some(now))
+    let is_same = now.digest() == share.digest;
+    Ok((now, is_same))
 }
 
-/// Looks at every share when it is due, until the engine is gone: `every` so often, or never by
-/// itself when that is zero.
+/// Looks at every share when it is due, until the engine is gone: `every` so often, or only when
+/// something is wrong with it when that is zero.
 pub async fn run(shares: Shares, mut events: Receiver<Event>, every: Duration) {
-    if every.is_zero() {
-        return;
-    }
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut looked: HashMap<TorrentId, (Instant, Duration)> = HashMap::new();
+    let mut failing = HashSet::new();
     loop {
         tokio::select! {
-            _ = tick.tick() => look_at_due(&shares, &mut looked, every).await,
-            () = gone(&mut events) => return,
+            _ = tick.tick(), if !every.is_zero() => {
+                look_at_due(&shares, &mut looked, every).await;
+            }
+            event = events.recv() => match event {
+                Ok(Event::StateChanged(id)) => look_at_failing(&shares, &mut failing, id).await,
+                Ok(Event::Removed(id)) => {
+                    failing.remove(&id);
+                }
+                Ok(_) => {}
+                Err(RecvError::Lagged(_)) => {
+                    for view in shares.list() {
+                        look_at_failing(&shares, &mut failing, view.share.id).await;
+                    }
+                }
+                Err(RecvError::Closed) => return,
+            }
         }
+    }
+}
+
+/// Looks at a share whose torrent came to stand in error, or does so no longer: what is wrong, or
+/// whether somebody let it go on too early.
+async fn look_at_failing(shares: &Shares, failing: &mut HashSet<TorrentId>, id: TorrentId) {
+    let Ok(view) = shares.get(id) else { return };
+    let is_new = match view.torrent.status.failure.is_some() {
+        true => failing.insert(id),
+        false => failing.remove(&id),
+    };
+    if is_new {
+        look(shares, id).await;
+    }
+}
+
+async fn look(shares: &Shares, id: TorrentId) {
+    if let Err(error) = shares.look(id).await {
+        tracing::debug!(%error, share = %id, "a share was not looked at");
     }
 }
 
@@ -246,17 +294,10 @@ async fn look_at_due(
         let is_due = last.elapsed() >= wait.max(took * LOOK_SHARE);
         if is_due || is_loose || (condition.looked_at == 0 && last.elapsed() >= took * LOOK_SHARE) {
             let begin = Instant::now();
-            if let Err(error) = shares.look(id).await {
-                tracing::debug!(%error, share = %id, "a share was not looked at");
-            }
+            look(shares, id).await;
             looked.insert(id, (Instant::now(), begin.elapsed()));
         }
     }
-}
-
-/// Ends when nothing will happen any more.
-async fn gone(events: &mut Receiver<Event>) {
-    while !matches!(events.recv().await, Err(RecvError::Closed)) {}
 }
 
 #[cfg(test)]

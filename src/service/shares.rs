@@ -195,6 +195,7 @@ impl Shares {
     ) -> Result<Kept> {
         let Made { mut prepared, folder, source } = made;
         let files = folder.marks();
+        prepared.seal(&files)?;
         sync(folder, source).await?;
         let save_path = prepared.save_path.to_string();
         let added_at = unix_now_s();
@@ -233,10 +234,13 @@ impl Shares {
         drop(made);
         // A look that is under way compares with what is replaced here.
         let _turn = self.inner.looking.lock().await;
-        self.inner.store.renew_share(share.clone(), files, Some(job)).await?;
+        self.inner.store.renew_share(share.clone(), files.clone(), Some(job)).await?;
         self.remember(share);
+        let sealed = self.inner.torrents.inner.engine.renew_seal(id, files).await;
         let before = self.note(id, Condition::same());
-        match before.is_some_and(|before| before.is_changed()) {
+        let was_changed = before.is_some_and(|before| before.is_changed());
+        sealed?;
+        match was_changed || self.is_seal_broken(id) {
             true => self.let_go_on(id).await,
             false => Ok(()),
         }

@@ -34,6 +34,7 @@ class Peer:
     def __init__(self, overrides):
         self.session = lt.session({**SETTINGS, **overrides})
         self.torrents = {}
+        self.failed_pieces = 0
 
     def port(self, _):
         return {"port": self.session.listen_port(), "version": lt.__version__}
@@ -99,6 +100,16 @@ class Peer:
             {"ip": one.ip[0], "port": one.ip[1], "client": one.client.decode(errors="replace"),
              "sources": [name for name, flag in sources.items() if one.source & flag]}
             for one in self.torrents[ask["id"]].get_peer_info()]}
+
+    def pieces(self, ask):
+        """Which pieces passed their hash, and how many did not so far; needs status alerts."""
+        for alert in self.session.pop_alerts():
+            self.failed_pieces += isinstance(alert, lt.hash_failed_alert)
+        torrent = self.torrents[ask["id"]]
+        have = torrent.status(lt.torrent_handle.query_pieces).pieces
+        return {"have": [index for index, there in enumerate(have) if there],
+                "bad": self.failed_pieces, "count": torrent.torrent_file().num_pieces(),
+                "piece_bytes": torrent.torrent_file().piece_length()}
 
     def forget_alerts(self, _):
         self.session.pop_alerts()
