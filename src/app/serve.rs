@@ -307,7 +307,8 @@ async fn peer_port(engine: &Engine) -> u16 {
     known.ok().and_then(Result::ok).and_then(|port| *port).unwrap_or(0)
 }
 
-/// Tells the command line and the user where everything is.
+/// Tells the command line and the user where everything is; in this order, so that whoever read it on
+/// standard output finds the server by the command line too.
 fn announce(state: &StateDir, addresses: &Addresses, config: &Config) -> Result<(), Failure> {
     state.announce(addresses)?;
     let token = if config.api.token.is_some() {
