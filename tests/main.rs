@@ -28,6 +28,7 @@ mod native;
 mod porla;
 mod power;
 mod refusals;
+mod removing;
 mod restart;
 mod settings;
 mod share;

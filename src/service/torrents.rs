@@ -43,7 +43,7 @@ pub use crate::store::TorrentOptions;
 /// How long a caller waits for files to be moved; a longer move goes on by itself.
 const MOVE_LIMIT: Duration = Duration::from_secs(10);
 
-/// How long adding a torrent waits for somebody who adds or removes the same one.
+/// How long adding or removing a torrent waits for somebody who adds or removes the same one.
 const CHANGE_LIMIT: Duration = Duration::from_secs(10);
 
 /// The torrents of this program; a cheap handle.
@@ -174,12 +174,16 @@ impl Torrents {
     }
 
     /// Removes a torrent, and its files if asked to; answers when all of it is done (rule D19).
+    /// Whoever adds or removes the same one at the moment is waited for.
     ///
     /// # Errors
-    /// `NotFound`; Busy; Internal with the files that could not be deleted in the log.
+    /// `NotFound`, also when another removal came first; Conflict, when that takes long; Busy;
+    /// Internal with the files that could not be deleted in the log.
     pub async fn remove(&self, id: TorrentId, remove_data: bool) -> Result<()> {
+        self.get(id)?;
+        let _change = self.wait_to_change(id).await?;
+        // Another one may have removed it meanwhile.
         let torrent = self.get(id)?;
-        let _change = self.begin_change(id)?;
         match self.inner.store.begin_removal(id, remove_data).await {
             // Only a damaged record, kept aside, is left of it (rule D4).
             Err(error) if error.kind() == ErrorKind::NotFound => {}
