@@ -3,11 +3,11 @@
 use crate::dialects::tribler::Generation;
 use crate::dialects::tribler::Tribler;
 use crate::dialects::tribler::bencode;
-use crate::dialects::tribler::body;
 use crate::dialects::tribler::errors::Refusal;
 use crate::dialects::tribler::json;
 use crate::dialects::tribler::json_body;
 use crate::dialects::tribler::json_reply;
+use crate::dialects::tribler::torrent_body;
 use crate::dialects::tribler::wire;
 use crate::dialects::tribler::wire::AddBody;
 use crate::dialects::tribler::wire::RemoveBody;
@@ -18,9 +18,6 @@ use crate::http::Call;
 use crate::http::Reply;
 use crate::service::adding::AddWish;
 use crate::service::adding::Source;
-
-/// Largest torrent file, in bytes (rules F4, W9).
-pub(super) const TORRENT_BYTES_MAX: usize = 10 * 1_024 * 1_024;
 
 /// The refusal of hops, which must not be pretended (rule F12).
 pub(super) const NO_HOPS: &str =
@@ -85,7 +82,7 @@ fn is_torrent_file(call: &Call) -> bool {
 /// A download whose torrent file is the body; options are in the query.
 async fn uploaded(call: &mut Call) -> Result<(Source, AddWish, bool), Refusal> {
     let options = in_query(call)?;
-    let file = body(call, TORRENT_BYTES_MAX).await?;
+    let file = torrent_body(call).await?;
     let selected = bencode::integers(&file, b"selected_files").map_err(|_| {
         Refusal::handled(500, "corrupt torrent file (it is not a bencoded dictionary)")
     })?;
