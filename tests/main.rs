@@ -49,4 +49,5 @@ mod tribler;
 mod tribler_events;
 mod tribler_rest;
 mod tribler_settings;
+mod tribler_torrentinfo;
 mod udpt;

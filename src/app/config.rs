@@ -153,6 +153,9 @@ pub struct ClientConfig {
     pub limits: ClientLimits,
     /// Seconds between two saves of a running torrent's progress, at least 1. Default 30.
     pub resume_interval_s: u32,
+    /// Seconds for which a swarm is asked what a magnet link holds that is only looked at, at least
+    /// 1. Default 20.
+    pub metadata_timeout_s: u32,
     /// Permissions that payload files do not get, in octal: `022` (the default) lets others read,
     /// `077` only the account that runs Cove. The state is closed to others in any case.
     pub umask: String,
@@ -311,6 +314,9 @@ impl Config {
         if self.client.resume_interval_s == 0 {
             return Err(Error::invalid("`client.resume_interval_s` is 0: give at least 1 second"));
         }
+        if self.client.metadata_timeout_s == 0 {
+            return Err(Error::invalid("`client.metadata_timeout_s` is 0: give at least 1 second"));
+        }
         if self.client.umask_bits().is_none() {
             return Err(Error::invalid("`client.umask` is three octal digits, such as 022"));
         }
@@ -421,6 +427,7 @@ impl Default for ClientConfig {
             settings: BTreeMap::new(),
             limits: ClientLimits::default(),
             resume_interval_s: 30,
+            metadata_timeout_s: 20,
             umask: "022".into(),
         }
     }

@@ -266,6 +266,7 @@ fn load(
         roots.clone(),
         &config.client.download_dir,
         torrents_in(&stored, &bad),
+        Duration::from_secs(u64::from(config.client.metadata_timeout_s)),
     );
     let (authoring, known) = (Authoring::new(roots.clone()), (store.clone(), tracker.clone()));
     let sharing = sharing.start(authoring, torrents.clone(), engine, known, reach);

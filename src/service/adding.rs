@@ -107,6 +107,7 @@ impl Torrents {
             return Err(no_hops());
         }
         let parsed = Parsed::of(source).await?;
+        self.inner.look_ups.end(parsed.hashes().id());
         // Whoever adds the same torrent at the same time is told that it is there.
         let _change = self.wait_to_change(parsed.hashes().id()).await?;
         if let Some(existing) = self.existing(&parsed.hashes()) {
@@ -124,6 +125,7 @@ impl Torrents {
     /// Conflict, when it is there; else as [`Torrents::add`].
     pub async fn add_new(&self, parsed: Parsed, wish: AddWish) -> Result<TorrentId> {
         let id = parsed.hashes().id();
+        self.inner.look_ups.end(id);
         let _change = self.wait_to_change(id).await?;
         if self.existing(&parsed.hashes()).is_some() {
             return Err(Error::conflict(format!("torrent {id} is there already")));
@@ -298,7 +300,7 @@ pub(super) fn select(metadata: &Metadata, wanted: &[u32]) -> Result<Vec<u8>> {
 
 /// A selection before the metadata: what is not named must be refused however many files come,
 /// since libtorrent wants every file past the end of the list.
-fn select_blindly(wanted: &[u32]) -> Result<Vec<u8>> {
+pub(super) fn select_blindly(wanted: &[u32]) -> Result<Vec<u8>> {
     let mut priorities = vec![0; FILES_MAX];
     for index in wanted {
         let slot = priorities.get_mut(*index as usize);

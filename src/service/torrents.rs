@@ -34,6 +34,7 @@ use crate::engine::Engine;
 use crate::engine::MoveMode;
 pub use crate::engine::QueueMove;
 use crate::service::adding::select;
+use crate::service::inspect::LookUps;
 use crate::service::labels::Labels;
 use crate::service::mending;
 use crate::service::paths::Roots;
@@ -59,6 +60,7 @@ pub(super) struct Inner {
     download_dir: String,
     pub(super) options: DashMap<TorrentId, TorrentOptions>,
     labels: Labels,
+    pub(super) look_ups: LookUps,
     /// Torrents being added or removed now: one change of existence at a time.
     in_change: Mutex<HashSet<TorrentId>>,
     /// Told whenever one of those changes ended.
@@ -70,12 +72,14 @@ pub(super) struct Inner {
 
 impl Torrents {
     /// The service over a running engine and store; `to_load` torrents will come from the store.
+    /// A swarm is asked for metadata as long as `look_up_limit`.
     pub fn new(
         engine: Engine,
         store: Store,
         roots: Roots,
         download_dir: &Path,
         to_load: usize,
+        look_up_limit: Duration,
     ) -> Self {
         let labels = Labels::new(store.clone());
         let inner = Inner {
@@ -85,6 +89,7 @@ impl Torrents {
             download_dir: download_dir.to_string_lossy().into_owned(),
             options: DashMap::new(),
             labels,
+            look_ups: LookUps::new(look_up_limit),
             in_change: Mutex::default(),
             change_ended: Notify::new(),
             option_changes: AtomicU64::new(0),
