@@ -30,6 +30,7 @@ mod power;
 mod refusals;
 mod removing;
 mod restart;
+mod seeding;
 mod settings;
 mod share;
 mod share_accounts;

@@ -180,6 +180,10 @@ pub struct ClientLimits {
     pub active_seeds: u32,
     /// Torrents of the queue that run at one time. Default 0: none.
     pub active: u32,
+    /// Percent of what is there of a torrent that is sent before it stops by itself: 200 for twice
+    /// its size. A torrent may have a limit of its own; shares have none unless they do. Default 0:
+    /// none.
+    pub seed_ratio_percent: u32,
 }
 
 /// The answer to `client.fetch_private`.
@@ -444,6 +448,7 @@ impl Default for ClientLimits {
             active_downloads: 0,
             active_seeds: 0,
             active: 0,
+            seed_ratio_percent: 0,
         }
     }
 }

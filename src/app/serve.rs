@@ -53,6 +53,7 @@ use crate::service::members::Members;
 use crate::service::mending;
 use crate::service::paths::Roots;
 use crate::service::reach::Reach;
+use crate::service::seeding;
 use crate::service::settings::Changes;
 use crate::service::settings::Settings;
 use crate::service::settings::kept;
@@ -284,6 +285,8 @@ fn load(
     tokio::spawn(watching::run(torrents.clone(), engine.events()));
     tokio::spawn(mending::run(torrents.clone(), engine.events()));
     tokio::spawn(completing::run(torrents.clone(), engine.events()));
+    let settings = services.settings.clone();
+    tokio::spawn(seeding::run(torrents.clone(), settings, engine.events()));
     let (shares, jobs) = (services.shares.clone(), services.share_jobs.clone());
     let every = Duration::from_secs(u64::from(config.share.look_interval_s));
     tokio::spawn(share_watch::run(shares.clone(), engine.events(), every));

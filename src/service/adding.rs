@@ -15,6 +15,7 @@ use crate::domain::hash::InfoHashes;
 use crate::domain::hash::TorrentId;
 use crate::domain::labels::Labels;
 use crate::domain::metadata::Metadata;
+use crate::domain::ratio::Ratio;
 use crate::domain::remote_tracker::RemoteTracker;
 use crate::domain::torrent::Torrent;
 use crate::engine::AddOptions;
@@ -61,6 +62,8 @@ pub struct AddWish {
     pub auto_managed: bool,
     /// Directory for its files once it is complete; `None` or empty = they stay.
     pub completed_dir: Option<String>,
+    /// How far it is seeded before it stops by itself, 0 = without end; `None` = as configured.
+    pub seed_ratio: Option<Ratio>,
     /// What is written on it.
     pub labels: Labels,
     /// The session it is to live in; `None` = the first.
@@ -275,6 +278,7 @@ fn options_of(wish: AddWish) -> TorrentOptions {
         anon_hops: wish.anon_hops,
         safe_seeding: wish.safe_seeding,
         completed_dir: wish.completed_dir.unwrap_or_default(),
+        seed_ratio: wish.seed_ratio,
         ..TorrentOptions::default()
     }
 }

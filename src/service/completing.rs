@@ -16,6 +16,7 @@ use crate::domain::event::Event;
 use crate::domain::hash::TorrentId;
 use crate::domain::torrent::Torrent;
 use crate::service::properties::MoveMode;
+use crate::service::torrents::TorrentOptions;
 use crate::service::torrents::Torrents;
 
 /// Runs until the engine is gone. `events` must have been subscribed before torrents are added.
@@ -88,11 +89,10 @@ impl Torrents {
     }
 
     async fn keep_completed_dir(&self, id: TorrentId, completed_dir: String) -> Result<()> {
-        let options = self.options(id).unwrap_or_default();
-        if options.completed_dir == completed_dir {
-            return Ok(());
-        }
-        self.keep_options(id, crate::store::TorrentOptions { completed_dir, ..options }).await
+        let put = move |options: &mut TorrentOptions| {
+            options.completed_dir.clone_from(&completed_dir);
+        };
+        self.change_options(id, put).await
     }
 
     async fn move_when_complete(&self, torrent: &Arc<Torrent>, wish: String) -> Result<()> {

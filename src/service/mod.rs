@@ -42,6 +42,7 @@ pub mod qr;
 pub mod reach;
 pub mod republish;
 pub(crate) mod secret;
+pub mod seeding;
 pub mod sessions;
 pub mod settings;
 pub mod share_jobs;

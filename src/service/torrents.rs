@@ -28,6 +28,7 @@ use crate::domain::hash::AnyHash;
 use crate::domain::hash::TorrentId;
 use crate::domain::metadata::Metadata;
 use crate::domain::peer::Peer;
+use crate::domain::ratio::Ratio;
 use crate::domain::torrent::Failure;
 use crate::domain::torrent::Torrent;
 use crate::engine::Engine;
@@ -126,6 +127,11 @@ impl Torrents {
     /// What the user chose for a torrent. Memory only.
     pub fn options(&self, id: TorrentId) -> Option<TorrentOptions> {
         self.inner.options.get(&id).map(|options| options.clone())
+    }
+
+    /// How far a torrent is to be seeded, when somebody said so of this one. Memory only.
+    pub fn seed_ratio(&self, id: TorrentId) -> Option<Ratio> {
+        self.inner.options.get(&id).and_then(|options| options.seed_ratio)
     }
 
     /// Grows with every change of any torrent, and of what was chosen for it.
@@ -242,6 +248,12 @@ impl Torrents {
     pub async fn stop(&self, id: TorrentId) -> Result<()> {
         let torrent = self.get(id)?;
         self.set_stopped(id, true).await?;
+        self.halt(&torrent).await
+    }
+
+    /// Has the engine stop a torrent that is to be stopped.
+    pub(super) async fn halt(&self, torrent: &Torrent) -> Result<()> {
+        let id = torrent.id;
         if torrent.status.failure == Some(Failure::Held) {
             return Ok(());
         }
@@ -250,18 +262,24 @@ impl Torrents {
     }
 
     async fn set_stopped(&self, id: TorrentId, is_stopped: bool) -> Result<()> {
-        let mut options = self.options(id).unwrap_or_default();
-        if options.is_stopped == is_stopped {
-            return Ok(());
-        }
-        options.is_stopped = is_stopped;
-        self.keep_options(id, options).await
+        self.change_options(id, move |options| options.is_stopped = is_stopped).await
     }
 
-    /// Durable first, then seen by everybody.
-    pub(super) async fn keep_options(&self, id: TorrentId, options: TorrentOptions) -> Result<()> {
-        self.inner.store.save_options(id, options.clone()).await?;
-        self.inner.options.insert(id, options);
+    /// Durable first, then seen by everybody. What `change` does not name stays, also when others
+    /// change that at the same time.
+    pub(super) async fn change_options(
+        &self,
+        id: TorrentId,
+        change: impl Fn(&mut TorrentOptions) + Clone + Send + 'static,
+    ) -> Result<()> {
+        let present = self.options(id).unwrap_or_default();
+        let mut changed = present.clone();
+        change(&mut changed);
+        if changed == present {
+            return Ok(());
+        }
+        self.inner.store.change_options(id, change.clone()).await?;
+        change(&mut self.inner.options.entry(id).or_default());
         self.inner.option_changes.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
