@@ -24,6 +24,7 @@ mod house;
 mod keep;
 mod listeners;
 mod lost_files;
+mod metadata_only;
 mod native;
 mod porla;
 mod power;

@@ -51,6 +51,7 @@ use crate::service::lifecycle::Lifecycle;
 use crate::service::loading::Loader;
 use crate::service::members::Members;
 use crate::service::mending;
+use crate::service::metadata_only;
 use crate::service::paths::Roots;
 use crate::service::reach::Reach;
 use crate::service::seeding;
@@ -285,6 +286,7 @@ fn load(
     tokio::spawn(watching::run(torrents.clone(), engine.events()));
     tokio::spawn(mending::run(torrents.clone(), engine.events()));
     tokio::spawn(completing::run(torrents.clone(), engine.events()));
+    tokio::spawn(metadata_only::run(torrents.clone(), engine.events()));
     let settings = services.settings.clone();
     tokio::spawn(seeding::run(torrents.clone(), settings, engine.events()));
     let (shares, jobs) = (services.shares.clone(), services.share_jobs.clone());

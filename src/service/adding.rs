@@ -22,6 +22,7 @@ use crate::engine::AddOptions;
 use crate::engine::Prepared;
 pub use crate::engine::Tuning;
 use crate::service::labels;
+use crate::service::metadata_only;
 use crate::service::torrents::Torrents;
 use crate::service::torrents::check_tracker;
 use crate::store::NewTorrent;
@@ -60,6 +61,9 @@ pub struct AddWish {
     pub is_stopped: bool,
     /// Whether the queue decides when it runs.
     pub auto_managed: bool,
+    /// Whether only its metadata is wished: a magnet link gets it and stops, and what has it is
+    /// stopped at once.
+    pub only_metadata: bool,
     /// Directory for its files once it is complete; `None` or empty = they stay.
     pub completed_dir: Option<String>,
     /// How far it is seeded before it stops by itself, 0 = without end; `None` = as configured.
@@ -143,6 +147,7 @@ impl Torrents {
         wish.labels = labels::checked(wish.labels)?;
         wish.labels.max_connections = wish.tuning.max_connections;
         check_sources(&prepared, &wish.tuning)?;
+        metadata_only::settle_wish(&mut wish, prepared.metadata.is_some())?;
         let completed_dir = wish.completed_dir.take().unwrap_or_default();
         wish.completed_dir = Some(self.resolve_aside(&completed_dir).await?);
         let prepared = self.decide_aside(prepared, wish.clone()).await?;
@@ -181,6 +186,7 @@ impl Torrents {
         let priorities = match (&wish.selected_files, &prepared.metadata) {
             (Some(wanted), Some(metadata)) if !wanted.is_empty() => select(metadata, wanted)?,
             (Some(wanted), None) if !wanted.is_empty() => select_blindly(wanted)?,
+            (_, None) if wish.only_metadata => select_blindly(&[])?,
             _ => Vec::new(),
         };
         let save_path = self.resolve(wish.destination.as_deref())?;
@@ -279,6 +285,7 @@ fn options_of(wish: AddWish) -> TorrentOptions {
         safe_seeding: wish.safe_seeding,
         completed_dir: wish.completed_dir.unwrap_or_default(),
         seed_ratio: wish.seed_ratio,
+        only_metadata: wish.only_metadata,
         ..TorrentOptions::default()
     }
 }

@@ -41,8 +41,14 @@ pub async fn run(torrents: Torrents, mut events: Receiver<Event>) {
 /// what failed would fail again.
 async fn look(torrents: &Torrents, begun: &mut HashMap<TorrentId, String>, id: TorrentId) {
     let Ok(torrent) = torrents.get(id) else { return };
-    let wish = torrents.options(id).map(|options| options.completed_dir).unwrap_or_default();
-    if wish.is_empty() || !is_settled(&torrent) || begun.get(&id) == Some(&wish) {
+    let options = torrents.options(id).unwrap_or_default();
+    let wish = options.completed_dir;
+    // With nothing wanted, nothing is missing.
+    if wish.is_empty()
+        || options.only_metadata
+        || !is_settled(&torrent)
+        || begun.get(&id) == Some(&wish)
+    {
         return;
     }
     begun.insert(id, wish.clone());

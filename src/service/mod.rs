@@ -32,6 +32,7 @@ pub mod loading;
 pub mod members;
 pub mod membership;
 pub mod mending;
+pub mod metadata_only;
 pub(crate) mod metainfo;
 pub mod parts;
 pub mod paths;

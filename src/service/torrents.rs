@@ -155,11 +155,13 @@ impl Torrents {
         (self.inner.to_load.load(Ordering::Relaxed), loaded)
     }
 
-    /// Notes a torrent that came from the store; a damaged one has no options.
-    pub(crate) fn note_loaded(&self, known: Option<(TorrentId, TorrentOptions)>) {
-        if let Some((id, options)) = known {
-            self.inner.options.insert(id, options);
-        }
+    /// Notes what the store says of a torrent; a damaged one has nothing.
+    pub(crate) fn note_options(&self, id: TorrentId, options: TorrentOptions) {
+        self.inner.options.insert(id, options);
+    }
+
+    /// Notes that a torrent came from the store.
+    pub(crate) fn note_loaded(&self) {
         self.inner.loaded.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -232,6 +234,7 @@ impl Torrents {
     pub async fn resume(&self, id: TorrentId) -> Result<()> {
         let torrent = self.get(id)?;
         let auto_managed = torrent.status.is_auto_managed;
+        self.want_more_than_metadata(&torrent).await?;
         self.set_stopped(id, false).await?;
         let has_lost = torrent.status.failure == Some(Failure::Disk)
             && mending::missing_aside(self, torrent).await.is_some();
@@ -324,6 +327,7 @@ impl Torrents {
         };
         let priorities = select(metadata, wanted)?;
         self.inner.engine.prioritize_files(id, priorities).await?;
+        self.end_metadata_wish(id).await?;
         self.inner.engine.save(id).await
     }
 

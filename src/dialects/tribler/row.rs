@@ -42,7 +42,11 @@ pub(super) fn download<'a>(torrent: &'a Torrent, around: &'a Around<'_>) -> Down
     let active = |value: u32| if is_active(code) { value } else { 0 };
     Download {
         name: &torrent.name,
-        progress: progress(status),
+        // With no file wanted nothing is missing, and yet nothing is there.
+        progress: match around.options.only_metadata {
+            true => Number::Short(0.0),
+            false => progress(status),
+        },
         infohash: torrent.id,
         speed_down: active(status.download_rate),
         speed_up: active(status.upload_rate),
