@@ -20,6 +20,7 @@ use crate::common::torrents::Recipe;
 use crate::common::torrents::many_small;
 use crate::common::torrents::payload;
 use crate::common::tracker::Tracker;
+use crate::common::wait_for;
 
 fn out(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
@@ -45,13 +46,13 @@ fn json_of(output: &Output) -> Value {
 fn serve_tells_where_everything_is() {
     let home = Home::new();
     let app = home.start();
-    let log = app.log();
     for wanted in [
         format!("http://{}", app.api.host),
         home.state.join("api-token").display().to_string(),
         app.peer_port.to_string(),
     ] {
-        assert!(log.contains(&wanted), "{wanted} is not in: {log}");
+        // Ready is who has written `api.json`, which comes before these lines.
+        wait_for(&format!("{wanted} is told"), || app.log().contains(&wanted).then_some(()));
     }
 }
 

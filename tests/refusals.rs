@@ -58,6 +58,30 @@ fn w5_w6_each_family_refuses_foreign_names_and_pages_in_its_own_form() {
     }
 }
 
+/// Torrust's answers at `/api/v1` name the request, those that come early too (section 6 of its
+/// contract).
+#[test]
+fn an_early_refusal_names_the_request_where_answers_do() {
+    let home = Home::new();
+    let app = home.start();
+    let ask = |target: &str, id: Option<&str>| -> Option<String> {
+        let mut headers = vec![("Host", "evil.example".to_owned())];
+        headers.extend(id.map(|id| ("X-Request-Id", id.to_owned())));
+        let request = Request { method: "GET", target, headers, body: None };
+        let answer = request.send(&app.api.host).unwrap();
+        assert_eq!(answer.status, 403, "{}", answer.text());
+        answer.header("x-request-id").map(str::to_owned)
+    };
+    assert_eq!(ask("/api/v1/stats", Some("mine")).as_deref(), Some("mine"));
+    let (one, other) = (ask("/api/v1/stats", None), ask("/api/v1/stats", None));
+    assert!(one.as_ref().is_some_and(|id| id.len() == 36) && one != other, "{one:?} {other:?}");
+    for without in ["/api/stats", "/v1/torrents", "/downloads"] {
+        assert_eq!(ask(without, Some("mine")), None, "{without}");
+    }
+    let unread = app.api.get("/api/v1/torrent/%ff");
+    assert_eq!(unread.header("x-request-id").map(str::len), Some(36));
+}
+
 /// A path that is no text is still somebody's, by what of it can be read.
 #[test]
 fn a_path_that_is_no_text_is_refused_by_the_family_it_begins_with() {

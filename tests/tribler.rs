@@ -14,6 +14,7 @@ use crate::common::http::Request;
 use crate::common::torrents::KIB;
 use crate::common::torrents::Recipe;
 use crate::common::torrents::Torrent;
+use crate::common::torrents::many_small;
 use crate::common::torrents::payload;
 
 /// Members whose value is another one at each run.
@@ -340,4 +341,23 @@ fn a_download_has_every_member_of_the_contract_in_its_order() {
     }
     // `docs/api/tribler.md` says why this is not null.
     assert_eq!(row["vod_mode"], json!(false));
+}
+
+/// Rule W9: Tribler's bodies may be as large as the configuration says.
+#[test]
+fn w9_bodies_are_as_large_as_configured() {
+    let limits = [("api.limits.max_json_bytes", 400), ("api.limits.max_torrent_bytes", 300)];
+    let home = limits.into_iter().fold(Home::new(), |home, (key, bytes)| home.set(key, bytes));
+    let app = home.start();
+    let small = many_small(home.outer.path(), 1, 92).remove(0);
+    assert!(small.file.len() <= 300, "{}", small.file.len());
+    app.api.add(&small.file);
+    let too_large = |answer: Answer, bytes: usize| {
+        let sentence = format!("Request size is larger than {bytes} bytes");
+        assert_eq!((answer.status, answer.text().contains(&sentence)), (413, true));
+    };
+    too_large(app.api.put_file(&vec![b'x'; 301]), 300);
+    let info = ("PUT", "/api/torrentinfo/file", "application/x-bittorrent");
+    too_large(app.api.try_call(info.0, info.1, info.2, Some(&[b'x'; 301])).unwrap(), 300);
+    too_large(app.api.put_uri(&"x".repeat(400), json!({})), 400);
 }

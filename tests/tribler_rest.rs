@@ -44,6 +44,8 @@ impl House {
         let torrent = Recipe::named("Rest").announce("udp://tracker.example:6969").folder(&files);
         fs::write(imports.join("rest.torrent"), &torrent.file).unwrap();
         let home = home.set("client.import_dirs", imports.display());
+        // Nobody is in the swarms that are asked here.
+        let home = home.set("client.metadata_timeout_s", 1);
         Self { home, torrent, imports }
     }
 

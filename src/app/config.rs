@@ -153,6 +153,9 @@ pub struct ClientConfig {
     pub limits: ClientLimits,
     /// Seconds between two saves of a running torrent's progress, at least 1. Default 30.
     pub resume_interval_s: u32,
+    /// Seconds for which a swarm is asked what a magnet link holds that is only looked at, at least
+    /// 1. Default 20.
+    pub metadata_timeout_s: u32,
     /// Permissions that payload files do not get, in octal: `022` (the default) lets others read,
     /// `077` only the account that runs Cove. The state is closed to others in any case.
     pub umask: String,
@@ -177,6 +180,10 @@ pub struct ClientLimits {
     pub active_seeds: u32,
     /// Torrents of the queue that run at one time. Default 0: none.
     pub active: u32,
+    /// Percent of what is there of a torrent that is sent before it stops by itself: 200 for twice
+    /// its size. A torrent may have a limit of its own; shares have none unless they do. Default 0:
+    /// none.
+    pub seed_ratio_percent: u32,
 }
 
 /// The answer to `client.fetch_private`.
@@ -311,6 +318,9 @@ impl Config {
         if self.client.resume_interval_s == 0 {
             return Err(Error::invalid("`client.resume_interval_s` is 0: give at least 1 second"));
         }
+        if self.client.metadata_timeout_s == 0 {
+            return Err(Error::invalid("`client.metadata_timeout_s` is 0: give at least 1 second"));
+        }
         if self.client.umask_bits().is_none() {
             return Err(Error::invalid("`client.umask` is three octal digits, such as 022"));
         }
@@ -421,6 +431,7 @@ impl Default for ClientConfig {
             settings: BTreeMap::new(),
             limits: ClientLimits::default(),
             resume_interval_s: 30,
+            metadata_timeout_s: 20,
             umask: "022".into(),
         }
     }
@@ -437,6 +448,7 @@ impl Default for ClientLimits {
             active_downloads: 0,
             active_seeds: 0,
             active: 0,
+            seed_ratio_percent: 0,
         }
     }
 }

@@ -51,8 +51,10 @@ use crate::service::lifecycle::Lifecycle;
 use crate::service::loading::Loader;
 use crate::service::members::Members;
 use crate::service::mending;
+use crate::service::metadata_only;
 use crate::service::paths::Roots;
 use crate::service::reach::Reach;
+use crate::service::seeding;
 use crate::service::settings::Changes;
 use crate::service::settings::Settings;
 use crate::service::settings::kept;
@@ -266,6 +268,7 @@ fn load(
         roots.clone(),
         &config.client.download_dir,
         torrents_in(&stored, &bad),
+        Duration::from_secs(u64::from(config.client.metadata_timeout_s)),
     );
     let (authoring, known) = (Authoring::new(roots.clone()), (store.clone(), tracker.clone()));
     let sharing = sharing.start(authoring, torrents.clone(), engine, known, reach);
@@ -283,6 +286,9 @@ fn load(
     tokio::spawn(watching::run(torrents.clone(), engine.events()));
     tokio::spawn(mending::run(torrents.clone(), engine.events()));
     tokio::spawn(completing::run(torrents.clone(), engine.events()));
+    tokio::spawn(metadata_only::run(torrents.clone(), engine.events()));
+    let settings = services.settings.clone();
+    tokio::spawn(seeding::run(torrents.clone(), settings, engine.events()));
     let (shares, jobs) = (services.shares.clone(), services.share_jobs.clone());
     let every = Duration::from_secs(u64::from(config.share.look_interval_s));
     tokio::spawn(share_watch::run(shares.clone(), engine.events(), every));
@@ -307,7 +313,8 @@ async fn peer_port(engine: &Engine) -> u16 {
     known.ok().and_then(Result::ok).and_then(|port| *port).unwrap_or(0)
 }
 
-/// Tells the command line and the user where everything is.
+/// Tells the command line and the user where everything is; in this order, so that whoever read it on
+/// standard output finds the server by the command line too.
 fn announce(state: &StateDir, addresses: &Addresses, config: &Config) -> Result<(), Failure> {
     state.announce(addresses)?;
     let token = if config.api.token.is_some() {

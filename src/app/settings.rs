@@ -12,12 +12,16 @@ use crate::app::config_sources::CHANGED;
 use crate::app::config_sources::VARIABLE;
 use crate::app::config_tracker::TorrustPeers;
 use crate::app::tracker;
+use crate::domain::ratio::Ratio;
 use crate::domain::setting::Setting;
 use crate::domain::setting::SourceKind;
 use crate::domain::setting::Value;
 use crate::service::settings;
 use crate::service::settings::Judge;
 use crate::service::settings::SessionFacts;
+
+/// What a ratio is counted in.
+const THOUSANDTHS_PER_PERCENT: u32 = 10;
 
 /// Says what `loaded` comes to with some changes.
 pub(crate) fn judge(loaded: &Loaded) -> Judge {
@@ -41,6 +45,9 @@ fn facts(config: &Config) -> SessionFacts {
     SessionFacts {
         download_limit: config.client.limits.download_bytes_per_s,
         upload_limit: config.client.limits.upload_bytes_per_s,
+        seed_ratio: Ratio::of_thousandths(
+            config.client.limits.seed_ratio_percent.saturating_mul(THOUSANDTHS_PER_PERCENT),
+        ),
         has_dht: config.client.dht,
         has_pex: config.client.pex,
         has_torrust_objects: config.tracker.torrust_peers == TorrustPeers::Objects,

@@ -100,7 +100,7 @@ fn refuse(path: &str, why: &Unanswered) -> Reply {
         Family::Native => native::refuse(why),
         Family::Udpt => udpt::refuse(why),
         Family::Porla => porla::refuse(why),
-        Family::Torrust(_) => torrust::refuse(why),
+        Family::Torrust(generation) => torrust::refuse(generation, why),
         Family::Tribler(generation) => tribler::refuse(generation, why),
         Family::Nobody => tribler::refuse(tribler::Generation::Eight, why),
         Family::Health | Family::Metrics | Family::FrontPage => Reply::new(why.status)

@@ -13,6 +13,7 @@ pub mod labels;
 pub mod metadata;
 pub mod network;
 pub mod peer;
+pub mod ratio;
 pub mod remote_tracker;
 pub mod setting;
 pub mod share;

@@ -33,6 +33,7 @@ use crate::engine::board::Board;
 use crate::engine::board::Token;
 use crate::engine::convert;
 use crate::engine::ffi::bridge;
+use crate::engine::looking::LookUps;
 use crate::engine::message::Message;
 use crate::engine::message::Note;
 use crate::engine::message::Outcome;
@@ -99,6 +100,7 @@ pub(crate) struct Actor {
     pub(crate) resume_interval: Duration,
     pub(crate) torrents: HashMap<Token, Entry>,
     pub(crate) waiting: HashMap<(Token, Outcome), Vec<Reply>>,
+    pub(crate) look_ups: LookUps,
     /// Saves asked for and not yet handed up.
     pub(crate) saves_under_way: usize,
     pub(crate) update_soon: bool,
@@ -152,6 +154,7 @@ impl Actor {
             resume_interval,
             torrents: HashMap::new(),
             waiting: HashMap::new(),
+            look_ups: LookUps::new(),
             saves_under_way: 0,
             update_soon: false,
             stats: Stats::default(),
@@ -247,6 +250,8 @@ impl Actor {
             Message::Resume { id, auto_managed, reply } => {
                 let _ = reply.send(self.resume(id, auto_managed));
             }
+            Message::LookUp { prepared, reply } => self.look_up(*prepared, reply),
+            Message::EndLookUp { id, reply } => self.end_look_up(id, reply),
             Message::Retry { id, reply } => drop(reply.send(self.retry(id))),
             Message::RenewSeal { id, marks, reply } => {
                 let _ = reply.send(self.renew_seal(id, &marks));

@@ -42,6 +42,9 @@ impl Actor {
 
     fn apply_alert(&mut self, alert: Alert) {
         let token = alert.token;
+        if self.look_ups.contains_key(&token) {
+            return self.looked(alert);
+        }
         match alert.kind {
             AlertKind::Added => self.added(token),
             AlertKind::AddFailed => self.add_failed(token, &alert.text),

@@ -16,6 +16,7 @@ use crate::domain::stats::EngineStats;
 use crate::domain::torrent::Torrent;
 use crate::engine::board::Token;
 use crate::engine::ffi::bridge;
+use crate::engine::looking::Found;
 use crate::engine::prepared::Prepared;
 use crate::engine::settings::PreparedSession;
 
@@ -79,6 +80,10 @@ pub(crate) enum Message {
     Note { id: TorrentId, note: Note },
     /// Resume data now; answered when the store has it.
     Save { id: TorrentId, reply: Reply },
+    /// The torrent file of a magnet link that is not ours; answered when libtorrent is rid of it.
+    LookUp { prepared: Box<Prepared>, reply: Reply<Found> },
+    /// Looks no longer; answered when libtorrent is rid of it.
+    EndLookUp { id: TorrentId, reply: Reply },
     /// Connected peers.
     Peers { id: TorrentId, reply: Reply<Vec<Peer>> },
     /// The statistics of every session.

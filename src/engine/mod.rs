@@ -13,6 +13,7 @@ mod details;
 pub(crate) mod ffi;
 pub(crate) mod ffi_details;
 mod fresh;
+mod looking;
 mod message;
 mod outside;
 mod prepared;

@@ -73,6 +73,8 @@ async fn answer(api: &Api, request: Parts) -> Reply {
     let is_head = method == Method::HEAD;
     let due = Instant::now() + api.request_time;
     let path = below(&api.base_path, path.as_str());
+    let given = headers.get("x-request-id").and_then(|given| given.to_str().ok());
+    let request_id = given.map(str::to_owned);
     let outcome = match api.guard.check(&headers) {
         Err(refused) => Err(Unanswered::new(403, refused.0)),
         Ok(()) => {
@@ -83,7 +85,7 @@ async fn answer(api: &Api, request: Parts) -> Reply {
             }
         }
     };
-    let reply = outcome.unwrap_or_else(|why| (api.refuse)(path, &why));
+    let reply = outcome.unwrap_or_else(|why| (api.refuse)(path, &why.named(request_id)));
     if is_head { reply.without_body() } else { reply }
 }
 

@@ -16,6 +16,8 @@ pub struct Unanswered {
     pub message: String,
     /// When to try again.
     pub retry_after_s: Option<u32>,
+    /// What the caller names the request by (`X-Request-Id`), for APIs that repeat it.
+    pub request_id: Option<String>,
 }
 
 /// Words it as the API of this path does. The path has its percent escapes.
@@ -24,12 +26,17 @@ pub type Refuse = Arc<dyn Fn(&str, &Unanswered) -> Reply + Send + Sync>;
 impl Unanswered {
     /// With a status and a sentence.
     pub(crate) fn new(status: u16, message: impl Into<String>) -> Self {
-        Self { status, message: message.into(), retry_after_s: None }
+        Self { status, message: message.into(), retry_after_s: None, request_id: None }
     }
 
     /// That may be tried again after so many seconds.
     pub(crate) fn retry_after(self, seconds: u32) -> Self {
         Self { retry_after_s: Some(seconds), ..self }
+    }
+
+    /// Of the request that its caller gave this name.
+    pub(crate) fn named(self, request_id: Option<String>) -> Self {
+        Self { request_id, ..self }
     }
 
     /// With `Retry-After`, if it may be tried again.

@@ -15,12 +15,14 @@ use crate::domain::hash::InfoHashes;
 use crate::domain::hash::TorrentId;
 use crate::domain::labels::Labels;
 use crate::domain::metadata::Metadata;
+use crate::domain::ratio::Ratio;
 use crate::domain::remote_tracker::RemoteTracker;
 use crate::domain::torrent::Torrent;
 use crate::engine::AddOptions;
 use crate::engine::Prepared;
 pub use crate::engine::Tuning;
 use crate::service::labels;
+use crate::service::metadata_only;
 use crate::service::torrents::Torrents;
 use crate::service::torrents::check_tracker;
 use crate::store::NewTorrent;
@@ -59,8 +61,13 @@ pub struct AddWish {
     pub is_stopped: bool,
     /// Whether the queue decides when it runs.
     pub auto_managed: bool,
+    /// Whether only its metadata is wished: a magnet link gets it and stops, and what has it is
+    /// stopped at once.
+    pub only_metadata: bool,
     /// Directory for its files once it is complete; `None` or empty = they stay.
     pub completed_dir: Option<String>,
+    /// How far it is seeded before it stops by itself, 0 = without end; `None` = as configured.
+    pub seed_ratio: Option<Ratio>,
     /// What is written on it.
     pub labels: Labels,
     /// The session it is to live in; `None` = the first.
@@ -107,6 +114,7 @@ impl Torrents {
             return Err(no_hops());
         }
         let parsed = Parsed::of(source).await?;
+        self.inner.look_ups.end(parsed.hashes().id());
         // Whoever adds the same torrent at the same time is told that it is there.
         let _change = self.wait_to_change(parsed.hashes().id()).await?;
         if let Some(existing) = self.existing(&parsed.hashes()) {
@@ -124,6 +132,7 @@ impl Torrents {
     /// Conflict, when it is there; else as [`Torrents::add`].
     pub async fn add_new(&self, parsed: Parsed, wish: AddWish) -> Result<TorrentId> {
         let id = parsed.hashes().id();
+        self.inner.look_ups.end(id);
         let _change = self.wait_to_change(id).await?;
         if self.existing(&parsed.hashes()).is_some() {
             return Err(Error::conflict(format!("torrent {id} is there already")));
@@ -138,6 +147,7 @@ impl Torrents {
         wish.labels = labels::checked(wish.labels)?;
         wish.labels.max_connections = wish.tuning.max_connections;
         check_sources(&prepared, &wish.tuning)?;
+        metadata_only::settle_wish(&mut wish, prepared.metadata.is_some())?;
         let completed_dir = wish.completed_dir.take().unwrap_or_default();
         wish.completed_dir = Some(self.resolve_aside(&completed_dir).await?);
         let prepared = self.decide_aside(prepared, wish.clone()).await?;
@@ -176,6 +186,7 @@ impl Torrents {
         let priorities = match (&wish.selected_files, &prepared.metadata) {
             (Some(wanted), Some(metadata)) if !wanted.is_empty() => select(metadata, wanted)?,
             (Some(wanted), None) if !wanted.is_empty() => select_blindly(wanted)?,
+            (_, None) if wish.only_metadata => select_blindly(&[])?,
             _ => Vec::new(),
         };
         let save_path = self.resolve(wish.destination.as_deref())?;
@@ -273,6 +284,8 @@ fn options_of(wish: AddWish) -> TorrentOptions {
         anon_hops: wish.anon_hops,
         safe_seeding: wish.safe_seeding,
         completed_dir: wish.completed_dir.unwrap_or_default(),
+        seed_ratio: wish.seed_ratio,
+        only_metadata: wish.only_metadata,
         ..TorrentOptions::default()
     }
 }
@@ -298,7 +311,7 @@ pub(super) fn select(metadata: &Metadata, wanted: &[u32]) -> Result<Vec<u8>> {
 
 /// A selection before the metadata: what is not named must be refused however many files come,
 /// since libtorrent wants every file past the end of the list.
-fn select_blindly(wanted: &[u32]) -> Result<Vec<u8>> {
+pub(super) fn select_blindly(wanted: &[u32]) -> Result<Vec<u8>> {
     let mut priorities = vec![0; FILES_MAX];
     for index in wanted {
         let slot = priorities.get_mut(*index as usize);

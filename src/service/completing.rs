@@ -16,6 +16,7 @@ use crate::domain::event::Event;
 use crate::domain::hash::TorrentId;
 use crate::domain::torrent::Torrent;
 use crate::service::properties::MoveMode;
+use crate::service::torrents::TorrentOptions;
 use crate::service::torrents::Torrents;
 
 /// Runs until the engine is gone. `events` must have been subscribed before torrents are added.
@@ -41,8 +42,14 @@ pub async fn run(torrents: Torrents, mut events: Receiver<Event>) {
 /// what failed would fail again.
 async fn look(torrents: &Torrents, begun: &mut HashMap<TorrentId, String>, id: TorrentId) {
     let Ok(torrent) = torrents.get(id) else { return };
-    let wish = torrents.options(id).map(|options| options.completed_dir).unwrap_or_default();
-    if wish.is_empty() || !is_settled(&torrent) || begun.get(&id) == Some(&wish) {
+    let options = torrents.options(id).unwrap_or_default();
+    let wish = options.completed_dir;
+    // With nothing wanted, nothing is missing.
+    if wish.is_empty()
+        || options.only_metadata
+        || !is_settled(&torrent)
+        || begun.get(&id) == Some(&wish)
+    {
         return;
     }
     begun.insert(id, wish.clone());
@@ -89,11 +96,10 @@ impl Torrents {
     }
 
     async fn keep_completed_dir(&self, id: TorrentId, completed_dir: String) -> Result<()> {
-        let options = self.options(id).unwrap_or_default();
-        if options.completed_dir == completed_dir {
-            return Ok(());
-        }
-        self.keep_options(id, crate::store::TorrentOptions { completed_dir, ..options }).await
+        let put = move |options: &mut TorrentOptions| {
+            options.completed_dir.clone_from(&completed_dir);
+        };
+        self.change_options(id, put).await
     }
 
     async fn move_when_complete(&self, torrent: &Arc<Torrent>, wish: String) -> Result<()> {

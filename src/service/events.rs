@@ -29,6 +29,7 @@ use tokio::time::sleep_until;
 use crate::domain::error::Error;
 use crate::domain::event::Event;
 use crate::domain::hash::TorrentId;
+use crate::domain::ratio::Ratio;
 use crate::domain::swarm::SwarmSummary;
 use crate::domain::swarm::SwarmTotals;
 use crate::domain::torrent::Torrent;
@@ -115,13 +116,15 @@ pub struct Overview {
     pub only_own_swarms: bool,
 }
 
-/// A torrent and what is written on it, at one moment.
+/// A torrent and what users say of it, at one moment.
 #[derive(Clone, Debug)]
 pub struct Labelled {
     /// The torrent.
     pub torrent: Arc<Torrent>,
     /// Its labels.
     pub labels: Arc<LabelSet>,
+    /// How far it is to be seeded, when somebody said so.
+    pub seed_ratio: Option<Ratio>,
 }
 
 /// Most who look want the torrent only.
@@ -263,9 +266,12 @@ impl Events {
     }
 
     fn look(&self, state: &mut State, look: Look) {
-        let labels = self.inner.torrents.labels();
-        let present = self.inner.torrents.list().into_iter();
-        let present = present.map(|torrent| Labelled { labels: labels.get(torrent.id), torrent });
+        let all = &self.inner.torrents;
+        let present = all.list().into_iter().map(|torrent| Labelled {
+            labels: all.labels().get(torrent.id),
+            seed_ratio: all.seed_ratio(torrent.id),
+            torrent,
+        });
         let torrents = torrents_changed(present.collect(), &mut state.torrents, look);
         let before = state.overview;
         let (mut swarms, mut shares, mut jobs) = (Vec::new(), Vec::new(), Vec::new());

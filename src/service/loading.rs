@@ -51,12 +51,16 @@ impl Loader {
         }
         for record in bad {
             self.show_bad(record);
-            self.torrents.note_loaded(None);
+            self.torrents.note_loaded();
         }
         let last = stored.last().map(|torrent| torrent.id);
         for torrent in stored {
             let (id, options) = (torrent.id, torrent.options.clone());
             let is_leaving = !matches!(torrent.removal, Removal::Not);
+            if !is_leaving {
+                // Before the engine tells of it: who hears that looks at them.
+                self.torrents.note_options(id, options);
+            }
             let outcome =
                 if is_leaving { self.finish_removal(&torrent) } else { self.load(torrent) };
             if let Err(error) = outcome {
@@ -66,7 +70,7 @@ impl Loader {
                 self.until_shown(id);
             }
             if !is_leaving {
-                self.torrents.note_loaded(Some((id, options)));
+                self.torrents.note_loaded();
             }
         }
     }
@@ -122,7 +126,7 @@ impl Loader {
         if is_changed {
             // Not a moment may be served of what does not fit its hashes.
             prepared.set_running(true, false)?;
-        } else if stored.options.is_stopped {
+        } else if stored.options.is_stopped || has_what_was_wished(&prepared, stored) {
             prepared.set_running(true, false)?;
         } else if is_share && !prepared.is_auto_managed {
             // It may have been held back when the last process ended.
@@ -178,6 +182,11 @@ impl Loader {
             }
         }
     }
+}
+
+/// Whether only the metadata was wished, and is there: it was about to be stopped.
+fn has_what_was_wished(prepared: &Prepared, stored: &LoadedTorrent) -> bool {
+    stored.options.only_metadata && prepared.metadata.is_some()
 }
 
 fn runtime() -> Result<tokio::runtime::Handle> {

@@ -15,6 +15,7 @@ use tokio::sync::Mutex;
 
 use crate::domain::error::Error;
 use crate::domain::error::Result;
+use crate::domain::ratio::Ratio;
 use crate::domain::setting::Setting;
 use crate::domain::setting::Value;
 use crate::engine;
@@ -29,7 +30,7 @@ use crate::tracker::TrackerConfig;
 /// What the keys of changes begin with in the store.
 const KEPT: &str = "config.";
 /// Keys whose changes are in force at once.
-const CHANGEABLE: [&str; 17] = [
+const CHANGEABLE: [&str; 18] = [
     "client.dht",
     "client.lsd",
     "client.natpmp",
@@ -39,6 +40,7 @@ const CHANGEABLE: [&str; 17] = [
     "client.limits.active_seeds",
     "client.limits.connections",
     "client.limits.download_bytes_per_s",
+    "client.limits.seed_ratio_percent",
     "client.limits.upload_bytes_per_s",
     "client.limits.uploads",
     "tracker.interval_s",
@@ -83,6 +85,8 @@ pub struct SessionFacts {
     pub download_limit: u32,
     /// Limit of all uploads together, bytes/s, 0 = none.
     pub upload_limit: u32,
+    /// How far a torrent is seeded of which nothing else is said, 0 = without end.
+    pub seed_ratio: Ratio,
     /// Whether peers are looked for in the DHT.
     pub has_dht: bool,
     /// Whether peers tell each other of peers.

@@ -28,12 +28,14 @@ use crate::domain::hash::AnyHash;
 use crate::domain::hash::TorrentId;
 use crate::domain::metadata::Metadata;
 use crate::domain::peer::Peer;
+use crate::domain::ratio::Ratio;
 use crate::domain::torrent::Failure;
 use crate::domain::torrent::Torrent;
 use crate::engine::Engine;
 use crate::engine::MoveMode;
 pub use crate::engine::QueueMove;
 use crate::service::adding::select;
+use crate::service::inspect::LookUps;
 use crate::service::labels::Labels;
 use crate::service::mending;
 use crate::service::paths::Roots;
@@ -43,7 +45,7 @@ pub use crate::store::TorrentOptions;
 /// How long a caller waits for files to be moved; a longer move goes on by itself.
 const MOVE_LIMIT: Duration = Duration::from_secs(10);
 
-/// How long adding a torrent waits for somebody who adds or removes the same one.
+/// How long adding or removing a torrent waits for somebody who adds or removes the same one.
 const CHANGE_LIMIT: Duration = Duration::from_secs(10);
 
 /// The torrents of this program; a cheap handle.
@@ -59,6 +61,7 @@ pub(super) struct Inner {
     download_dir: String,
     pub(super) options: DashMap<TorrentId, TorrentOptions>,
     labels: Labels,
+    pub(super) look_ups: LookUps,
     /// Torrents being added or removed now: one change of existence at a time.
     in_change: Mutex<HashSet<TorrentId>>,
     /// Told whenever one of those changes ended.
@@ -70,12 +73,14 @@ pub(super) struct Inner {
 
 impl Torrents {
     /// The service over a running engine and store; `to_load` torrents will come from the store.
+    /// A swarm is asked for metadata as long as `look_up_limit`.
     pub fn new(
         engine: Engine,
         store: Store,
         roots: Roots,
         download_dir: &Path,
         to_load: usize,
+        look_up_limit: Duration,
     ) -> Self {
         let labels = Labels::new(store.clone());
         let inner = Inner {
@@ -85,6 +90,7 @@ impl Torrents {
             download_dir: download_dir.to_string_lossy().into_owned(),
             options: DashMap::new(),
             labels,
+            look_ups: LookUps::new(look_up_limit),
             in_change: Mutex::default(),
             change_ended: Notify::new(),
             option_changes: AtomicU64::new(0),
@@ -123,6 +129,11 @@ impl Torrents {
         self.inner.options.get(&id).map(|options| options.clone())
     }
 
+    /// How far a torrent is to be seeded, when somebody said so of this one. Memory only.
+    pub fn seed_ratio(&self, id: TorrentId) -> Option<Ratio> {
+        self.inner.options.get(&id).and_then(|options| options.seed_ratio)
+    }
+
     /// Grows with every change of any torrent, and of what was chosen for it.
     pub fn revision(&self) -> u64 {
         self.inner.engine.revision() + self.inner.option_changes.load(Ordering::Relaxed)
@@ -144,11 +155,13 @@ impl Torrents {
         (self.inner.to_load.load(Ordering::Relaxed), loaded)
     }
 
-    /// Notes a torrent that came from the store; a damaged one has no options.
-    pub(crate) fn note_loaded(&self, known: Option<(TorrentId, TorrentOptions)>) {
-        if let Some((id, options)) = known {
-            self.inner.options.insert(id, options);
-        }
+    /// Notes what the store says of a torrent; a damaged one has nothing.
+    pub(crate) fn note_options(&self, id: TorrentId, options: TorrentOptions) {
+        self.inner.options.insert(id, options);
+    }
+
+    /// Notes that a torrent came from the store.
+    pub(crate) fn note_loaded(&self) {
         self.inner.loaded.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -174,12 +187,16 @@ impl Torrents {
     }
 
     /// Removes a torrent, and its files if asked to; answers when all of it is done (rule D19).
+    /// Whoever adds or removes the same one at the moment is waited for.
     ///
     /// # Errors
-    /// `NotFound`; Busy; Internal with the files that could not be deleted in the log.
+    /// `NotFound`, also when another removal came first; Conflict, when that takes long; Busy;
+    /// Internal with the files that could not be deleted in the log.
     pub async fn remove(&self, id: TorrentId, remove_data: bool) -> Result<()> {
+        self.get(id)?;
+        let _change = self.wait_to_change(id).await?;
+        // Another one may have removed it meanwhile.
         let torrent = self.get(id)?;
-        let _change = self.begin_change(id)?;
         match self.inner.store.begin_removal(id, remove_data).await {
             // Only a damaged record, kept aside, is left of it (rule D4).
             Err(error) if error.kind() == ErrorKind::NotFound => {}
@@ -217,6 +234,7 @@ impl Torrents {
     pub async fn resume(&self, id: TorrentId) -> Result<()> {
         let torrent = self.get(id)?;
         let auto_managed = torrent.status.is_auto_managed;
+        self.want_more_than_metadata(&torrent).await?;
         self.set_stopped(id, false).await?;
         let has_lost = torrent.status.failure == Some(Failure::Disk)
             && mending::missing_aside(self, torrent).await.is_some();
@@ -233,6 +251,12 @@ impl Torrents {
     pub async fn stop(&self, id: TorrentId) -> Result<()> {
         let torrent = self.get(id)?;
         self.set_stopped(id, true).await?;
+        self.halt(&torrent).await
+    }
+
+    /// Has the engine stop a torrent that is to be stopped.
+    pub(super) async fn halt(&self, torrent: &Torrent) -> Result<()> {
+        let id = torrent.id;
         if torrent.status.failure == Some(Failure::Held) {
             return Ok(());
         }
@@ -241,18 +265,24 @@ impl Torrents {
     }
 
     async fn set_stopped(&self, id: TorrentId, is_stopped: bool) -> Result<()> {
-        let mut options = self.options(id).unwrap_or_default();
-        if options.is_stopped == is_stopped {
-            return Ok(());
-        }
-        options.is_stopped = is_stopped;
-        self.keep_options(id, options).await
+        self.change_options(id, move |options| options.is_stopped = is_stopped).await
     }
 
-    /// Durable first, then seen by everybody.
-    pub(super) async fn keep_options(&self, id: TorrentId, options: TorrentOptions) -> Result<()> {
-        self.inner.store.save_options(id, options.clone()).await?;
-        self.inner.options.insert(id, options);
+    /// Durable first, then seen by everybody. What `change` does not name stays, also when others
+    /// change that at the same time.
+    pub(super) async fn change_options(
+        &self,
+        id: TorrentId,
+        change: impl Fn(&mut TorrentOptions) + Clone + Send + 'static,
+    ) -> Result<()> {
+        let present = self.options(id).unwrap_or_default();
+        let mut changed = present.clone();
+        change(&mut changed);
+        if changed == present {
+            return Ok(());
+        }
+        self.inner.store.change_options(id, change.clone()).await?;
+        change(&mut self.inner.options.entry(id).or_default());
         self.inner.option_changes.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
@@ -297,6 +327,7 @@ impl Torrents {
         };
         let priorities = select(metadata, wanted)?;
         self.inner.engine.prioritize_files(id, priorities).await?;
+        self.end_metadata_wish(id).await?;
         self.inner.engine.save(id).await
     }
 

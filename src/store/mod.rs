@@ -178,12 +178,17 @@ impl Store {
         self.change(size, move |conn| torrents::save_resume(conn, &boot_id, &record)).await
     }
 
-    /// Replaces what the user wishes for a torrent.
+    /// Changes what the user wishes for a torrent. `change` finds it as the changes before left it,
+    /// and may be called again.
     ///
     /// # Errors
     /// `NotFound` when the torrent is gone.
-    pub async fn save_options(&self, id: TorrentId, options: TorrentOptions) -> Result<()> {
-        self.change(0, move |conn| torrents::save_options(conn, id, &options)).await
+    pub async fn change_options(
+        &self,
+        id: TorrentId,
+        change: impl Fn(&mut TorrentOptions) + Send + 'static,
+    ) -> Result<()> {
+        self.change(0, move |conn| torrents::change_options(conn, id, &change)).await
     }
 
     /// Notes that a torrent has to go, with its files if `remove_data`; from here on it comes

@@ -99,6 +99,13 @@ impl<'row> Columns<'row> {
         }
     }
 
+    /// The next column as a number that must fit into 32 bits without a sign; `None` for an empty
+    /// one.
+    pub(super) fn optional_count(&mut self) -> Result<Option<u32>, Damage> {
+        let number = self.optional_int()?;
+        number.map(u32::try_from).transpose().map_err(|_| self.wrong("out of range"))
+    }
+
     /// The next column as a number; `None` for an empty one.
     pub(super) fn optional_int(&mut self) -> Result<Option<i64>, Damage> {
         match self.value()? {

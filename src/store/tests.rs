@@ -18,6 +18,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::domain::error::ErrorKind;
 use crate::domain::hash::Sha256Hash;
+use crate::domain::ratio::Ratio;
 
 /// A directory with a database file in it, and a runtime to wait with.
 struct Room {
@@ -163,10 +164,17 @@ fn later_records_replace_earlier_ones() {
         safe_seeding: true,
         completed_dir: "/done".into(),
         made_here: true,
+        seed_ratio: Some(Ratio::of_thousandths(u32::MAX)),
+        seed_ratio_met: true,
+        only_metadata: true,
+    };
+    let put = |options: &TorrentOptions| {
+        let options = options.clone();
+        move |kept: &mut TorrentOptions| kept.clone_from(&options)
     };
     room.fill(async |store| {
         store.add_torrent(torrent(1)).await.unwrap();
-        store.save_options(id(1), options.clone()).await.unwrap();
+        store.change_options(id(1), put(&options)).await.unwrap();
         for (text, file) in [("a", None), ("b", Some("first")), ("c", Some("second")), ("d", None)]
         {
             let metadata_file = file.map(|file: &str| file.into());
@@ -174,7 +182,7 @@ fn later_records_replace_earlier_ones() {
             store.save_resume(record).await.unwrap();
         }
         store.save_resume(resume(9, "of a torrent that is gone")).await.unwrap();
-        let missing = store.save_options(id(9), options.clone()).await.unwrap_err();
+        let missing = store.change_options(id(9), put(&options)).await.unwrap_err();
         assert_eq!(missing.kind(), ErrorKind::NotFound);
     });
 

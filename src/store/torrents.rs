@@ -11,6 +11,7 @@ use rusqlite::params;
 use crate::domain::error::Error;
 use crate::domain::hash::Sha256Hash;
 use crate::domain::hash::TorrentId;
+use crate::domain::ratio::Ratio;
 use crate::store::failure::Failure;
 use crate::store::labels;
 use crate::store::record::Columns;
@@ -34,6 +35,12 @@ pub struct TorrentOptions {
     pub completed_dir: String,
     /// Made on this machine, so its web seeds may be private addresses (rule F7).
     pub made_here: bool,
+    /// How far it is seeded before it stops by itself, 0 = without end; `None` = as configured.
+    pub seed_ratio: Option<Ratio>,
+    /// It stopped for that already: whoever resumes it wants more.
+    pub seed_ratio_met: bool,
+    /// It stops once its metadata is there, and nothing else of it is downloaded until then.
+    pub only_metadata: bool,
 }
 
 /// A torrent to be kept from now on.
@@ -99,7 +106,8 @@ pub(super) struct Entry {
 
 /// The columns of [`Entry`] in the order in which [`Entry::read`] takes them.
 pub(super) const ENTRY_COLUMNS: &str = "t.v2, t.added_at, t.session, t.is_stopped, t.anon_hops, \
-    t.safe_seeding, t.completed_dir, t.made_here, t.removal, t.version, t.checksum";
+    t.safe_seeding, t.completed_dir, t.made_here, t.removal, t.seed_ratio, \
+    t.seed_ratio_met, t.only_metadata, t.version, t.checksum";
 
 impl Removal {
     fn from_code(code: i64) -> Option<Self> {
@@ -131,17 +139,25 @@ impl Entry {
                 safe_seeding: columns.flag()?,
                 completed_dir: columns.text()?.to_owned(),
                 made_here: columns.flag()?,
+                ..TorrentOptions::default()
             },
             removal: Removal::from_code(columns.int()?)
                 .ok_or_else(|| Damage("column removal is out of range".into()))?,
         };
+        let options = TorrentOptions {
+            seed_ratio: columns.optional_count()?.map(Ratio::of_thousandths),
+            seed_ratio_met: columns.flag()?,
+            only_metadata: columns.flag()?,
+            ..entry.options
+        };
+        let entry = Self { options, ..entry };
         columns.check(entry.seal(id))?;
         Ok(entry)
     }
 
     fn seal(&self, id: TorrentId) -> Seal {
         let options = &self.options;
-        Seal::of("torrents")
+        let seal = Seal::of("torrents")
             .bytes(&id.0)
             .bytes(self.v2.as_ref().map_or(&[], |v2| &v2.0))
             .int(self.added_at)
@@ -151,7 +167,15 @@ impl Entry {
             .int(i64::from(options.safe_seeding))
             .text(&options.completed_dir)
             .int(i64::from(options.made_here))
-            .int(self.removal.code())
+            .int(self.removal.code());
+        // Records of before these columns have none of it, and a checksum that does not know them.
+        let further = (options.seed_ratio, options.seed_ratio_met, options.only_metadata);
+        if further == (None, false, false) {
+            return seal;
+        }
+        seal.int(options.seed_ratio.map_or(-1, |ratio| i64::from(ratio.thousandths())))
+            .int(i64::from(options.seed_ratio_met))
+            .int(i64::from(options.only_metadata))
     }
 
     /// Writes the row of `id`, new or in place, and returns its number.
@@ -159,12 +183,15 @@ impl Entry {
         let options = &self.options;
         let mut put = conn.prepare_cached(
             "INSERT INTO torrents (id, v2, added_at, session, is_stopped, anon_hops, safe_seeding,
-                 completed_dir, made_here, removal, version, checksum)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+                 completed_dir, made_here, removal, seed_ratio, seed_ratio_met, only_metadata,
+                 version, checksum)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
              ON CONFLICT (id) DO UPDATE SET session = excluded.session,
                  is_stopped = excluded.is_stopped, anon_hops = excluded.anon_hops,
                  safe_seeding = excluded.safe_seeding, completed_dir = excluded.completed_dir,
                  made_here = excluded.made_here, removal = excluded.removal,
+                 seed_ratio = excluded.seed_ratio, seed_ratio_met = excluded.seed_ratio_met,
+                 only_metadata = excluded.only_metadata,
                  version = excluded.version, checksum = excluded.checksum
              RETURNING number",
         )?;
@@ -179,6 +206,9 @@ impl Entry {
             options.completed_dir,
             options.made_here,
             self.removal.code(),
+            options.seed_ratio.map(Ratio::thousandths),
+            options.seed_ratio_met,
+            options.only_metadata,
             VERSION,
             self.seal(id).finish(),
         ];
@@ -312,16 +342,16 @@ pub(super) fn save_resume(
     Ok(())
 }
 
-/// Replaces the user's wishes. `NotFound` when the torrent is gone.
-pub(super) fn save_options(
+/// Changes the user's wishes. `NotFound` when the torrent is gone.
+pub(super) fn change_options(
     conn: &Connection,
     id: TorrentId,
-    options: &TorrentOptions,
+    change: impl Fn(&mut TorrentOptions),
 ) -> Result<(), Failure> {
     let Some(mut entry) = find(conn, id)? else {
         return Err(unknown(id));
     };
-    entry.options = options.clone();
+    change(&mut entry.options);
     entry.write(conn, id)?;
     Ok(())
 }

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use crate::dialects::native::shares_wire::JobRow;
 use crate::dialects::native::torrents_wire::TorrentRow;
+use crate::dialects::native::torrents_wire::Wishes;
 use crate::dialects::native::wire;
 use crate::domain::hash::TorrentId;
 use crate::domain::swarm::SwarmSummary;
@@ -234,7 +235,8 @@ fn changed_members(before: &Value, after: Value) -> Map<String, Value> {
 }
 
 fn torrent(torrent: &Labelled) -> Value {
-    let mut row = value(&TorrentRow::of(&torrent.torrent, None, &torrent.labels));
+    let wishes = Wishes { labels: &torrent.labels, seed_ratio: torrent.seed_ratio };
+    let mut row = value(&TorrentRow::of(&torrent.torrent, None, wishes));
     if let Value::Object(members) = &mut row {
         // Swarms are told apart: a torrent would change with each announce.
         members.shift_remove("swarm");

@@ -14,6 +14,7 @@ use dashmap::DashMap;
 use crate::dialects::native::problem::Problem;
 use crate::dialects::native::request::Request;
 use crate::dialects::native::torrents_wire::TorrentRow;
+use crate::dialects::native::torrents_wire::Wishes;
 use crate::dialects::native::torrents_wire::list_head;
 use crate::dialects::native::wire;
 use crate::domain::hash::TorrentId;
@@ -112,8 +113,10 @@ impl Rows {
     /// One torrent as JSON.
     pub(super) fn row(&self, services: &Services, torrent: &Torrent) -> Bytes {
         let swarm = services.swarms.get(&torrent.id);
+        let seed_ratio = services.torrents.seed_ratio(torrent.id);
         let mark = mark_of((
             torrent.revision,
+            seed_ratio,
             swarm.map(|swarm| {
                 let counts = swarm.counts;
                 (counts.seeders, counts.leechers, counts.completed, swarm.is_flagged)
@@ -125,7 +128,8 @@ impl Rows {
         if let Some(kept) = self.kept.get(&torrent.id).filter(|kept| is_fresh(kept)) {
             return kept.row.clone();
         }
-        let row = Bytes::from(wire::text(&TorrentRow::of(torrent, swarm.as_ref(), &labels)));
+        let wishes = Wishes { labels: &labels, seed_ratio };
+        let row = Bytes::from(wire::text(&TorrentRow::of(torrent, swarm.as_ref(), wishes)));
         self.kept.insert(torrent.id, Kept { mark, labels, row: row.clone() });
         row
     }

@@ -25,6 +25,7 @@ mod settings;
 mod settings_wire;
 mod shares;
 mod shares_wire;
+mod state_wire;
 mod stats;
 mod stats_wire;
 mod swarm_view;

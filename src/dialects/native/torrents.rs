@@ -40,6 +40,7 @@ use crate::service::bulk::Action;
 use crate::service::filter::Filter;
 use crate::service::labels::LabelSet;
 use crate::service::labels::LabelWish;
+use crate::service::seeding;
 
 /// The registered type of a torrent file.
 const TORRENT_TYPE: &str = "application/x-bittorrent";
@@ -181,6 +182,7 @@ async fn list_torrents(request: Request<'_>) -> Outcome {
         ("files" = Option<String>, Query, description = "Likewise; indices with commas"),
         ("stopped" = Option<bool>, Query, description = "Likewise"),
         ("auto_managed" = Option<bool>, Query, description = "Likewise"),
+        ("seed_ratio_limit" = Option<f64>, Query, description = "Likewise"),
         ("category" = Option<String>, Query, description = "Likewise"),
         ("tags" = Option<String>, Query, description = "Likewise; words with commas")),
     request_body(content(
@@ -194,14 +196,14 @@ async fn add_torrent(mut request: Request<'_>) -> Outcome {
     let (source, wish) = if is_file {
         let options = in_query(&request)?;
         let file = request.body(request.call.body_limits().torrent).await?;
-        (Source::File(file.to_vec()), wish_of(&options))
+        (Source::File(file.to_vec()), wish_of(&options)?)
     } else {
         if let Some(name) = request.call.query_names().find(|name| IN_QUERY.contains(name)) {
             let message = format!("`{name}` belongs into the JSON, not into the query");
             return Err(Problem::invalid(message));
         }
         let body: AddBody = request.json_with_torrents().await?;
-        (source_of(&request, &body).await?, wish_of(&body))
+        (source_of(&request, &body).await?, wish_of(&body)?)
     };
     let services = request.services();
     let added = services.torrents.add(source, wish).await?;
@@ -212,7 +214,8 @@ async fn add_torrent(mut request: Request<'_>) -> Outcome {
 }
 
 /// The options that may stand in the query beside a torrent file.
-const IN_QUERY: [&str; 6] = ["save_path", "files", "stopped", "auto_managed", "category", "tags"];
+const IN_QUERY: [&str; 7] =
+    ["save_path", "files", "stopped", "auto_managed", "seed_ratio_limit", "category", "tags"];
 
 fn in_query(request: &Request<'_>) -> Result<AddBody, Problem> {
     let index = |text: &str| {
@@ -225,6 +228,7 @@ fn in_query(request: &Request<'_>) -> Result<AddBody, Problem> {
         files: files.transpose()?,
         stopped: request.flag("stopped")?,
         auto_managed: request.flag("auto_managed")?,
+        seed_ratio_limit: request.parsed("seed_ratio_limit", "a number, 0 or more")?,
         category: request.query("category").map(str::to_owned),
         tags: request.query("tags").map(|tags| words(tags).map(str::to_owned).collect()),
         ..AddBody::default()
@@ -236,12 +240,13 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').map(str::trim).filter(|word| !word.is_empty())
 }
 
-fn wish_of(options: &AddBody) -> AddWish {
-    AddWish {
+fn wish_of(options: &AddBody) -> Result<AddWish, Problem> {
+    Ok(AddWish {
         destination: options.save_path.clone(),
         selected_files: options.files.clone(),
         is_stopped: options.stopped.unwrap_or(false),
         auto_managed: options.auto_managed.unwrap_or(false),
+        seed_ratio: options.seed_ratio_limit.map(seeding::limit_of).transpose()?,
         labels: LabelSet {
             category: options.category.clone(),
             tags: options.tags.clone().unwrap_or_default(),
@@ -249,7 +254,7 @@ fn wish_of(options: &AddBody) -> AddWish {
             ..LabelSet::default()
         },
         ..AddWish::default()
-    }
+    })
 }
 
 /// The torrent that a body names or holds.
@@ -284,9 +289,10 @@ async fn add_torrents(mut request: Request<'_>) -> Outcome {
     let mut results: Vec<Option<BulkResult>> = Vec::with_capacity(body.torrents.len());
     let mut wishes = Vec::with_capacity(body.torrents.len());
     for torrent in &body.torrents {
-        match source_of(&request, torrent).await {
-            Ok(source) => {
-                wishes.push((source, wish_of(torrent)));
+        let source = source_of(&request, torrent).await;
+        match source.and_then(|source| Ok((source, wish_of(torrent)?))) {
+            Ok(wish) => {
+                wishes.push(wish);
                 results.push(None);
             }
             Err(problem) => results.push(Some(failed(None, &problem))),
@@ -393,6 +399,8 @@ async fn show_torrent(request: Request<'_>) -> Outcome {
 async fn change_torrent(mut request: Request<'_>) -> Outcome {
     let id = request.torrent()?.id;
     let body: PatchBody = request.json().await?;
+    let limit = body.seed_ratio_limit;
+    let limit = limit.map(|limit| limit.map(seeding::limit_of).transpose()).transpose()?;
     let torrents = &request.services().torrents;
     let wish = LabelWish {
         category: body.category,
@@ -408,6 +416,9 @@ async fn change_torrent(mut request: Request<'_>) -> Outcome {
     }
     if let Some(on) = body.auto_managed {
         torrents.set_auto_managed(id, on).await?;
+    }
+    if let Some(limit) = limit {
+        torrents.set_seed_ratio(id, limit).await?;
     }
     Ok(Reply::new(204))
 }

@@ -7,10 +7,11 @@ use serde_json::Value;
 use utoipa::IntoParams;
 use utoipa::ToSchema;
 
+use crate::dialects::native::state_wire::StateName;
 use crate::dialects::native::wire::ProblemBody;
 use crate::dialects::native::wire::present;
+use crate::domain::ratio::Ratio;
 use crate::domain::swarm::SwarmSummary;
-use crate::domain::torrent::State;
 use crate::domain::torrent::Torrent;
 use crate::service::labels::LabelSet;
 use crate::service::torrents::QueueMove;
@@ -23,49 +24,6 @@ pub(super) struct OfTorrent {
     /// The info-hash in hex: v1 (40 digits) or v2 (64, or its first 40).
     #[param(pattern = "^([0-9a-fA-F]{40}|[0-9a-fA-F]{64})$")]
     hash: String,
-}
-
-/// What a torrent is doing, in one word.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum StateName {
-    /// It stopped by itself; `error` says why.
-    Error,
-    /// Its files are being moved.
-    Moving,
-    /// It waits for its turn in the queue.
-    Queued,
-    /// Somebody stopped it.
-    Stopped,
-    /// The engine has not seen it yet.
-    Loading,
-    /// Its files are being looked at or hashed.
-    Checking,
-    /// Its metadata is being asked for.
-    Metadata,
-    /// It fetches pieces.
-    Downloading,
-    /// All wanted files are there.
-    Finished,
-    /// All files are there.
-    Seeding,
-}
-
-impl From<State> for StateName {
-    fn from(state: State) -> Self {
-        match state {
-            State::Error => Self::Error,
-            State::Moving => Self::Moving,
-            State::Queued => Self::Queued,
-            State::Stopped => Self::Stopped,
-            State::Loading => Self::Loading,
-            State::Checking => Self::Checking,
-            State::Metadata => Self::Metadata,
-            State::Downloading => Self::Downloading,
-            State::Finished => Self::Finished,
-            State::Seeding => Self::Seeding,
-        }
-    }
 }
 
 /// The swarm of a torrent as our own tracker sees it.
@@ -137,6 +95,9 @@ pub(super) struct TorrentRow<'a> {
     download_limit: u32,
     /// 0 = none.
     upload_limit: u32,
+    /// The ratio of bytes sent to bytes that are there at which it stops by itself, 0 = none; null
+    /// = as `client.limits.seed_ratio_percent` says.
+    seed_ratio_limit: Option<f64>,
     /// Payload received since it was added.
     downloaded: u64,
     /// Payload sent since it was added.
@@ -169,6 +130,13 @@ pub(super) struct TorrentRow<'a> {
     swarm: Option<JoinedSwarm>,
 }
 
+/// What users say of a torrent.
+#[derive(Clone, Copy)]
+pub(super) struct Wishes<'a> {
+    pub(super) labels: &'a LabelSet,
+    pub(super) seed_ratio: Option<Ratio>,
+}
+
 impl<'a> TorrentRow<'a> {
     /// The names of the members, in order.
     pub(super) const MEMBERS: &'static [&'static str] = &[
@@ -198,6 +166,7 @@ impl<'a> TorrentRow<'a> {
         "upload_rate",
         "download_limit",
         "upload_limit",
+        "seed_ratio_limit",
         "downloaded",
         "uploaded",
         "ratio",
@@ -216,11 +185,11 @@ impl<'a> TorrentRow<'a> {
         "swarm",
     ];
 
-    /// A torrent, its swarm, and what is written on it.
+    /// A torrent, its swarm, and what users say of it.
     pub(super) fn of(
         torrent: &'a Torrent,
         swarm: Option<&SwarmSummary>,
-        labels: &'a LabelSet,
+        Wishes { labels, seed_ratio }: Wishes<'a>,
     ) -> Self {
         let status = &torrent.status;
         let metadata = torrent.metadata.as_deref();
@@ -253,6 +222,7 @@ impl<'a> TorrentRow<'a> {
             upload_rate: status.upload_rate,
             download_limit: status.download_limit,
             upload_limit: status.upload_limit,
+            seed_ratio_limit: seed_ratio.map(Ratio::number),
             downloaded: status.all_time_download_bytes,
             uploaded: status.all_time_upload_bytes,
             ratio: status.ratio(),
@@ -341,6 +311,10 @@ pub(super) struct AddBody {
     pub(super) stopped: Option<bool>,
     /// The queue decides when it runs.
     pub(super) auto_managed: Option<bool>,
+    /// The ratio of bytes sent to bytes that are there at which it stops by itself, 0 = none;
+    /// absent = as `client.limits.seed_ratio_percent` says.
+    #[schema(minimum = 0, maximum = 1_000_000)]
+    pub(super) seed_ratio_limit: Option<f64>,
     /// One word for its kind.
     pub(super) category: Option<String>,
     /// Words to find it by.
@@ -361,6 +335,12 @@ pub(super) struct PatchBody {
     pub(super) upload_limit: Option<u32>,
     /// The queue decides when it runs.
     pub(super) auto_managed: Option<bool>,
+    /// The ratio of bytes sent to bytes that are there at which it stops by itself, 0 = none; null
+    /// = as `client.limits.seed_ratio_percent` says. It counts anew: a torrent that was resumed
+    /// past its limit goes on without one.
+    #[serde(deserialize_with = "present")]
+    #[schema(value_type = Option<f64>, minimum = 0, maximum = 1_000_000)]
+    pub(super) seed_ratio_limit: Option<Option<f64>>,
     /// One word for its kind; null takes it.
     #[serde(deserialize_with = "present")]
     #[schema(value_type = Option<String>)]
@@ -508,7 +488,8 @@ mod tests {
             status: Status { availability: f32::NAN, queue_position: -1, ..Status::default() },
             revision: 1,
         };
-        let row = wire::text(&TorrentRow::of(&torrent, None, &LabelSet::default()));
+        let wishes = Wishes { labels: &LabelSet::default(), seed_ratio: None };
+        let row = wire::text(&TorrentRow::of(&torrent, None, wishes));
         let row: serde_json::Value = serde_json::from_slice(&row).unwrap();
         let names: Vec<&String> = row.as_object().unwrap().keys().collect();
         assert_eq!(names, TorrentRow::MEMBERS);

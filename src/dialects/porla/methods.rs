@@ -105,6 +105,38 @@ const METHODS: &[Method] = &[
 mod tests {
     use super::*;
 
+    /// Section 6: what 0.41 has, and no later line.
+    #[test]
+    fn every_method_of_0_41_is_there() {
+        let torrents = [
+            "add",
+            "list",
+            "remove",
+            "pause",
+            "resume",
+            "recheck",
+            "move",
+            "files.list",
+            "peers.list",
+            "peers.add",
+            "properties.get",
+            "properties.set",
+            "metadata.list",
+            "trackers.list",
+            "overview",
+        ];
+        let sessions = ["list", "pause", "resume", "settings.list"];
+        let plugins = ["list", "get", "install", "configure", "reload", "uninstall", "update"];
+        let others = ["presets.list", "fs.space", "sys.versions", "webui.install"];
+        let of = |group: &str, names: &[&str]| -> Vec<String> {
+            names.iter().map(|name| format!("{group}.{name}")).collect()
+        };
+        let all = [of("torrents", &torrents), of("sessions", &sessions), of("plugins", &plugins)];
+        let names = all.concat().into_iter().chain(others.map(str::to_owned));
+        let missing: Vec<String> = names.filter(|name| find(name).is_none()).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
+
     #[test]
     fn a_name_is_there_once_and_whoever_only_looks_changes_nothing() {
         for (place, method) in METHODS.iter().enumerate() {

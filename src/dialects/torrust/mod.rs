@@ -61,8 +61,16 @@ pub fn generation(segments: &[&str]) -> Option<Generation> {
 }
 
 /// What was refused before it came here, or not answered.
-pub fn refuse(why: &Unanswered) -> Reply {
-    Refusal::of_unanswered(why).reply()
+pub fn refuse(generation: Generation, why: &Unanswered) -> Reply {
+    named(Refusal::of_unanswered(why).reply(), generation, why.request_id.as_deref())
+}
+
+/// With the name of the request, where answers have it.
+fn named(reply: Reply, generation: Generation, given: Option<&str>) -> Reply {
+    match generation {
+        Generation::Old => reply,
+        Generation::V1 => reply.header("x-request-id", &request_id(given)),
+    }
 }
 
 impl Torrust {
@@ -78,18 +86,14 @@ impl Torrust {
         if let (["api", "health_check"], "GET" | "HEAD") = (&words[..], call.method().as_str()) {
             return health();
         }
-        let request_id = request_id(&call);
+        let given = call.header("x-request-id").map(str::to_owned);
         // Before anything else is looked at, and before any effect (rule W4).
         let outcome = match (self.authorize(&call), generation) {
             (Err(refused), _) => Err(refused),
             (Ok(()), Generation::Old) => self.old(&call, &words[1..]).await,
             (Ok(()), Generation::V1) => self.v1(&mut call, &words[2..]).await,
         };
-        let reply = outcome.unwrap_or_else(Refusal::reply);
-        match generation {
-            Generation::Old => reply,
-            Generation::V1 => reply.header("x-request-id", &request_id),
-        }
+        named(outcome.unwrap_or_else(Refusal::reply), generation, given.as_deref())
     }
 
     fn authorize(&self, call: &Call) -> Result<(), Refusal> {
@@ -293,8 +297,8 @@ fn is_json(content_type: &str) -> bool {
 }
 
 /// The caller's `x-request-id`, or one of our own in the form of a random UUID.
-fn request_id(call: &Call) -> String {
-    if let Some(given) = call.header("x-request-id").filter(|given| given.len() <= 128) {
+fn request_id(given: Option<&str>) -> String {
+    if let Some(given) = given.filter(|given| given.len() <= 128) {
         return given.to_owned();
     }
     let mut bytes = [0u8; 16];

@@ -3,11 +3,11 @@
 use crate::dialects::tribler::Generation;
 use crate::dialects::tribler::Tribler;
 use crate::dialects::tribler::bencode;
-use crate::dialects::tribler::body;
 use crate::dialects::tribler::errors::Refusal;
 use crate::dialects::tribler::json;
 use crate::dialects::tribler::json_body;
 use crate::dialects::tribler::json_reply;
+use crate::dialects::tribler::torrent_body;
 use crate::dialects::tribler::wire;
 use crate::dialects::tribler::wire::AddBody;
 use crate::dialects::tribler::wire::RemoveBody;
@@ -18,9 +18,6 @@ use crate::http::Call;
 use crate::http::Reply;
 use crate::service::adding::AddWish;
 use crate::service::adding::Source;
-
-/// Largest torrent file, in bytes (rules F4, W9).
-pub(super) const TORRENT_BYTES_MAX: usize = 10 * 1_024 * 1_024;
 
 /// The refusal of hops, which must not be pretended (rule F12).
 pub(super) const NO_HOPS: &str =
@@ -33,23 +30,19 @@ impl Tribler {
         _generation: Generation,
         call: &mut Call,
     ) -> Result<Reply, Refusal> {
-        let (source, mut wish, only_metadata) = match is_torrent_file(call) {
+        let (source, wish) = match is_torrent_file(call) {
             true => uploaded(call).await?,
             false => self.named(call).await?,
         };
-        if only_metadata {
-            wish.is_stopped = is_known(&source)?;
-        }
         let added = self.services.torrents.add(source, wish).await?;
         Ok(json_reply(json::text(&Started { started: true, infohash: added.id })))
     }
 
     /// A download named by its link.
-    async fn named(&self, call: &mut Call) -> Result<(Source, AddWish, bool), Refusal> {
+    async fn named(&self, call: &mut Call) -> Result<(Source, AddWish), Refusal> {
         let body: AddBody = wire::parse(&json_body(call).await?)?;
         let uri = body.uri.clone().filter(|uri| !uri.is_empty());
         let uri = uri.ok_or_else(|| Refusal::bad("uri parameter missing"))?;
-        let only_metadata = body.only_metadata == Some(true);
         let wish = checked(body)?;
         let source = self.services.fetch.torrent(&uri).await.map_err(|error| {
             // A 404 would read as "this download does not exist".
@@ -58,7 +51,7 @@ impl Tribler {
                 _ => Refusal::from(error),
             }
         })?;
-        Ok((source, wish, only_metadata))
+        Ok((source, wish))
     }
 
     /// `DELETE /downloads/{infohash}`; the body is judged before the hash, as in the original.
@@ -83,25 +76,14 @@ fn is_torrent_file(call: &Call) -> bool {
 }
 
 /// A download whose torrent file is the body; options are in the query.
-async fn uploaded(call: &mut Call) -> Result<(Source, AddWish, bool), Refusal> {
+async fn uploaded(call: &mut Call) -> Result<(Source, AddWish), Refusal> {
     let options = in_query(call)?;
-    let file = body(call, TORRENT_BYTES_MAX).await?;
+    let file = torrent_body(call).await?;
     let selected = bencode::integers(&file, b"selected_files").map_err(|_| {
         Refusal::handled(500, "corrupt torrent file (it is not a bencoded dictionary)")
     })?;
     let options = AddBody { selected_files: options.selected_files.or(selected), ..options };
-    let only_metadata = options.only_metadata == Some(true);
-    Ok((Source::File(file.to_vec()), checked(options)?, only_metadata))
-}
-
-/// Of a torrent file all metadata is there, so a download of nothing else is a stopped one.
-fn is_known(source: &Source) -> Result<bool, Refusal> {
-    match source {
-        Source::File(_) => Ok(true),
-        Source::Magnet(_) => Err(Refusal::bad(
-            "only_metadata is not available for magnet links: add it, then stop it",
-        )),
-    }
+    Ok((Source::File(file.to_vec()), checked(options)?))
 }
 
 fn in_query(call: &Call) -> Result<AddBody, Refusal> {
@@ -153,6 +135,7 @@ fn checked(body: AddBody) -> Result<AddWish, Refusal> {
         safe_seeding: is_safe,
         is_stopped: false,
         auto_managed: body.auto_managed.unwrap_or(false),
+        only_metadata: body.only_metadata.unwrap_or(false),
         completed_dir: body.completed_dir.filter(|path| !path.is_empty()),
         ..AddWish::default()
     })
@@ -207,7 +190,5 @@ mod tests {
         assert_eq!((wish.destination, wish.selected_files), (None, Some(vec![0, 2])));
         let body = AddBody { selected_files: Some(vec![-1]), ..AddBody::default() };
         assert_eq!(refusal(body), "index out of range");
-        assert_eq!(is_known(&Source::File(Vec::new())), Ok(true));
-        assert!(is_known(&Source::Magnet("magnet:?".into())).is_err());
     }
 }

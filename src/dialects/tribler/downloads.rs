@@ -202,7 +202,7 @@ impl Listed for Entry<'_> {
             self.stream.is_some(),
             self.stream.map(|_| self.tribler.services.files.revision()),
             (options.is_stopped, options.anon_hops, options.safe_seeding),
-            &options.completed_dir,
+            (&options.completed_dir, options.seed_ratio),
         ))
     }
 

@@ -62,6 +62,8 @@ impl Refusal {
                 let message = logged(error).public_message().to_owned();
                 Self::Foreseen { class: "RuntimeError", message }
             }
+            // Somebody else removed it first.
+            ErrorKind::NotFound => Self::unknown_download(),
             _ => Self::from(error.clone()),
         }
     }

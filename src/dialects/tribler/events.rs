@@ -95,10 +95,13 @@ fn told(generation: Generation, change: &Change) -> Vec<u8> {
     out
 }
 
-/// Whether it became complete by a download. What was only found on the disk is no news.
+/// Whether it became complete by a download. What was only found on the disk is no news, and neither
+/// is a magnet link's metadata, with which nothing is missing while no file is wanted.
 fn is_finished(before: Option<&Torrent>, after: &Torrent) -> bool {
     let was_complete = before.is_some_and(Torrent::is_complete);
-    !was_complete && after.is_complete() && after.status.session_download_bytes > 0
+    let status = &after.status;
+    let is_downloaded = status.session_download_bytes > 0 && status.done_bytes > 0;
+    !was_complete && after.is_complete() && is_downloaded
 }
 
 fn farewell(generation: Generation, end: End) -> Bytes {

@@ -46,9 +46,6 @@ use crate::http::Reply;
 use crate::http::Unanswered;
 use crate::service::Services;
 
-/// Largest JSON body, in bytes (rule W9).
-const JSON_BYTES_MAX: usize = 1_024 * 1_024;
-
 /// Which Tribler a client expects: they differ in path, error form and a few meanings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Generation {
@@ -238,10 +235,13 @@ fn unknown(call: &Call) -> Refusal {
 
 /// A JSON body, whatever its Content-Type says (rule W7 is met in `auth`).
 async fn json_body(call: &mut Call) -> Result<Bytes, Refusal> {
-    call.json(JSON_BYTES_MAX).await.map_err(|error| unread(error, JSON_BYTES_MAX))
+    let limit_bytes = call.body_limits().json;
+    call.json(limit_bytes).await.map_err(|error| unread(error, limit_bytes))
 }
 
-async fn body(call: &mut Call, limit_bytes: usize) -> Result<Bytes, Refusal> {
+/// A torrent file as the body.
+async fn torrent_body(call: &mut Call) -> Result<Bytes, Refusal> {
+    let limit_bytes = call.body_limits().torrent;
     call.body(limit_bytes).await.map_err(|error| unread(error, limit_bytes))
 }
 

@@ -17,15 +17,14 @@ use crate::dialects::tribler::wire::PatchBody;
 use crate::dialects::tribler::wire::StreamModified;
 use crate::domain::error::ErrorKind;
 use crate::domain::hash::TorrentId;
+use crate::domain::ratio::Ratio;
 use crate::domain::torrent::Torrent;
 use crate::http::Call;
 use crate::http::Reply;
 use crate::http::range;
 use crate::http::range::Wanted;
+use crate::service::seeding;
 use crate::service::torrents::QueueMove;
-
-/// The refusal of an end of seeding: what is shown is that there is none.
-const NO_RATIO: &str = "seeding_ratio is not available here: torrents seed until stopped";
 
 /// A patch whose every part is known to be well formed.
 #[derive(Debug, Default, PartialEq)]
@@ -36,6 +35,8 @@ struct Changes {
     queue: Option<QueueMove>,
     auto_managed: Option<bool>,
     completed_dir: Option<String>,
+    /// `Some(None)` = as configured.
+    seeding_ratio: Option<Option<Ratio>>,
     state: Option<State>,
 }
 
@@ -89,6 +90,9 @@ impl Tribler {
         }
         if let Some(wish) = changes.completed_dir {
             torrents.set_completed_dir(id, &wish).await?;
+        }
+        if let Some(limit) = changes.seeding_ratio {
+            torrents.set_seed_ratio(id, limit).await?;
         }
         match changes.state {
             None => {}
@@ -167,12 +171,7 @@ fn judged(patch: PatchBody) -> Result<Changes, Refusal> {
     if let Some(hops) = patch.anon_hops {
         judge_hops(hops, patch.members)?;
     }
-    let has_ratio = !matches!(patch.seeding_ratio, None | Some(Loose::Whole(0)))
-        && patch.seeding_ratio != Some(Loose::Real(0.0));
-    let is_special = !matches!(patch.seeding_ratio_default, None | Some(Loose::Bool(true)));
-    if has_ratio || is_special {
-        return Err(Refusal::bad(NO_RATIO));
-    }
+    let seeding_ratio = judge_ratio(patch.seeding_ratio, patch.seeding_ratio_default)?;
     let selected_files = patch.selected_files.map(|files| indices(&files)).transpose()?;
     let state = patch.state.map(|state| judge_state(state, patch.dest_dir)).transpose()?;
     Ok(Changes {
@@ -182,6 +181,7 @@ fn judged(patch: PatchBody) -> Result<Changes, Refusal> {
         queue: patch.queue_position.map(judge_queue).transpose()?,
         auto_managed: patch.auto_managed.map(judge_auto_managed).transpose()?,
         completed_dir: patch.completed_dir,
+        seeding_ratio,
         state,
     })
 }
@@ -216,6 +216,26 @@ fn judge_queue(value: Loose) -> Result<QueueMove, Refusal> {
         "queue_top" => Ok(QueueMove::Top),
         "queue_bottom" => Ok(QueueMove::Bottom),
         _ => Err(Refusal::bad("invalid value for queue_position")),
+    }
+}
+
+/// The default wins over a number beside it, as in the original.
+#[expect(clippy::cast_precision_loss, reason = "beyond what is precise no ratio is taken")]
+fn judge_ratio(
+    ratio: Option<Loose>,
+    default: Option<Loose>,
+) -> Result<Option<Option<Ratio>>, Refusal> {
+    let number = match ratio {
+        None => None,
+        Some(Loose::Whole(number)) => Some(number as f64),
+        Some(Loose::Real(number)) => Some(number),
+        Some(_) => return Err(Refusal::bad("invalid value for seeding_ratio")),
+    };
+    let limit = number.map(seeding::limit_of).transpose()?;
+    match default {
+        None | Some(Loose::Bool(false)) => Ok(limit.map(Some)),
+        Some(Loose::Bool(true)) => Ok(Some(None)),
+        Some(_) => Err(Refusal::bad("invalid value for seeding_ratio_default")),
     }
 }
 
@@ -255,11 +275,17 @@ mod tests {
         assert_eq!(changes("{}"), Ok(Changes::default()));
         assert_eq!(changes(r#"{"unknown": 1}"#), Ok(Changes::default()));
         assert_eq!(changes(r#"{"anon_hops": 0}"#), Ok(Changes::default()));
-        for as_it_is in ["0", "0.0"] {
-            let body =
-                format!("{{\"seeding_ratio\": {as_it_is}, \"seeding_ratio_default\": true}}");
-            assert_eq!(changes(&body), Ok(Changes::default()));
-        }
+        assert_eq!(changes(r#"{"seeding_ratio_default": false}"#), Ok(Changes::default()));
+    }
+
+    #[test]
+    fn a_ratio_is_a_number_or_the_default() {
+        let wish = |body: &str| changes(body).unwrap().seeding_ratio;
+        assert_eq!(wish(r#"{"seeding_ratio": 1.5}"#), Some(Ratio::of(1.5)));
+        assert_eq!(wish(r#"{"seeding_ratio": 2}"#), Some(Ratio::of(2.0)));
+        assert_eq!(wish(r#"{"seeding_ratio": 0}"#), Some(Some(Ratio::default())));
+        assert_eq!(wish(r#"{"seeding_ratio_default": true}"#), Some(None));
+        assert_eq!(wish(r#"{"seeding_ratio": 3, "seeding_ratio_default": true}"#), Some(None));
     }
 
     #[test]
@@ -267,7 +293,7 @@ mod tests {
         let all = changes(
             r#"{"selected_files": [], "upload_limit": 100, "download_limit": -1,
                 "queue_position": "queue_top", "auto_managed": true, "completed_dir": "/srv/done",
-                "state": "move_storage", "dest_dir": "/srv/x"}"#,
+                "seeding_ratio": 0.5, "state": "move_storage", "dest_dir": "/srv/x"}"#,
         );
         let expected = Changes {
             selected_files: Some(Vec::new()),
@@ -276,6 +302,7 @@ mod tests {
             queue: Some(QueueMove::Top),
             auto_managed: Some(true),
             completed_dir: Some("/srv/done".into()),
+            seeding_ratio: Some(Ratio::of(0.5)),
             state: Some(State::MoveTo("/srv/x".into())),
         };
         assert_eq!(all, Ok(expected));
@@ -303,9 +330,9 @@ mod tests {
             (r#"{"state": "sleep"}"#, "unknown state parameter"),
             (r#"{"state": 5}"#, "unknown state parameter"),
             (r#"{"upload_limit": -7}"#, "limit out of range"),
-            (r#"{"seeding_ratio": 1.5}"#, NO_RATIO),
-            (r#"{"seeding_ratio": 2}"#, NO_RATIO),
-            (r#"{"seeding_ratio_default": false}"#, NO_RATIO),
+            (r#"{"seeding_ratio": -1}"#, "a ratio is a number from 0 to 1,000,000"),
+            (r#"{"seeding_ratio": "2"}"#, "invalid value for seeding_ratio"),
+            (r#"{"seeding_ratio_default": 1}"#, "invalid value for seeding_ratio_default"),
         ];
         for (body, message) in bad {
             assert_eq!(changes(body), Err(Refusal::bad(message)), "{body}");

@@ -15,6 +15,7 @@ use crate::domain::remote_tracker::TrackerState;
 use crate::domain::torrent::Stage;
 use crate::domain::torrent::Status;
 use crate::domain::torrent::Torrent;
+use crate::service::seeding;
 use crate::service::settings::SessionFacts;
 use crate::service::stream_plan::StreamProgress;
 use crate::service::torrents::TorrentOptions;
@@ -41,7 +42,11 @@ pub(super) fn download<'a>(torrent: &'a Torrent, around: &'a Around<'_>) -> Down
     let active = |value: u32| if is_active(code) { value } else { 0 };
     Download {
         name: &torrent.name,
-        progress: progress(status),
+        // With no file wanted nothing is missing, and yet nothing is there.
+        progress: match around.options.only_metadata {
+            true => Number::Short(0.0),
+            false => progress(status),
+        },
         infohash: torrent.id,
         speed_down: active(status.download_rate),
         speed_up: active(status.upload_rate),
@@ -69,7 +74,7 @@ pub(super) fn download<'a>(torrent: &'a Torrent, around: &'a Around<'_>) -> Down
         error: quoted(&status.error),
         time_added: status.added_at,
         channel_download: false,
-        later: later(torrent, around.options),
+        later: later(torrent, around),
         peers: None,
         pieces: None,
         files: None,
@@ -89,8 +94,8 @@ pub(super) fn stream(progress: Option<StreamProgress>) -> StreamState {
     }
 }
 
-fn later<'a>(torrent: &'a Torrent, options: &'a TorrentOptions) -> LaterMembers<'a> {
-    let status = &torrent.status;
+fn later<'a>(torrent: &'a Torrent, around: &'a Around<'_>) -> LaterMembers<'a> {
+    let (status, options) = (&torrent.status, around.options);
     LaterMembers {
         all_time_upload: status.all_time_upload_bytes,
         all_time_download: status.all_time_download_bytes,
@@ -99,8 +104,7 @@ fn later<'a>(torrent: &'a Torrent, options: &'a TorrentOptions) -> LaterMembers<
         last_upload: status.last_upload_at,
         upload_limit: status.upload_limit,
         download_limit: status.download_limit,
-        // No limit: torrents seed until they are stopped.
-        seeding_ratio: 0.0,
+        seeding_ratio: seeding::in_force(options, around.facts.seed_ratio).number(),
         completed_dir: &options.completed_dir,
         time_finished: status.completed_at,
         queue_position: status.queue_position,

@@ -3,8 +3,6 @@
 
 use crate::dialects::tribler::Tribler;
 use crate::dialects::tribler::add::NO_HOPS;
-use crate::dialects::tribler::add::TORRENT_BYTES_MAX;
-use crate::dialects::tribler::body;
 use crate::dialects::tribler::details;
 use crate::dialects::tribler::errors::Refusal;
 use crate::dialects::tribler::json;
@@ -15,6 +13,7 @@ use crate::dialects::tribler::program_wire;
 use crate::dialects::tribler::program_wire::InfoBody;
 use crate::dialects::tribler::program_wire::TorrentInfo;
 use crate::dialects::tribler::program_wire::TorrentInfoFile;
+use crate::dialects::tribler::torrent_body;
 use crate::dialects::tribler::wire;
 use crate::domain::error::ErrorKind;
 use crate::http::Call;
@@ -58,7 +57,7 @@ impl Tribler {
 
     /// `PUT /api/torrentinfo/file`: the body is a torrent file.
     pub(super) async fn torrent_info_of_file(&self, call: &mut Call) -> Result<Reply, Refusal> {
-        let file = body(call, TORRENT_BYTES_MAX).await?;
+        let file = torrent_body(call).await?;
         self.info(Source::File(file.to_vec())).await
     }
 

@@ -44,7 +44,9 @@ pub(super) fn torrents_changed(
 /// Whether nothing differs that any API shows in a list; pieces and connections are not of it.
 fn is_same(before: &Labelled, after: &Labelled) -> bool {
     let (old, new) = (&before.labels, &after.labels);
-    (Arc::ptr_eq(old, new) || old == new) && is_same_torrent(&before.torrent, &after.torrent)
+    let is_same_wish = before.seed_ratio == after.seed_ratio;
+    let is_same_label = Arc::ptr_eq(old, new) || old == new;
+    is_same_label && is_same_wish && is_same_torrent(&before.torrent, &after.torrent)
 }
 
 fn is_same_torrent(before: &Arc<Torrent>, after: &Arc<Torrent>) -> bool {

@@ -153,7 +153,7 @@ async fn tell(store: &Store, step: Step) -> Result<()> {
             store.save_resume(record).await
         }
         Step::Options(number, is_stopped, dir) => {
-            store.save_options(id(number), options(is_stopped, &dir)).await
+            store.change_options(id(number), move |kept| *kept = options(is_stopped, &dir)).await
         }
         Step::Begin(number, remove_data) => store.begin_removal(id(number), remove_data).await,
         Step::Finish(number) => store.finish_removal(id(number)).await,
