@@ -9,6 +9,8 @@
 #   BENCH_TRACKER  folder of the announce load (default ../shared/bench/tracker)
 #   COVE           program to measure (default: a fresh release build)
 #   COUNTS         torrents in the lists (default "1000 10000")
+#   CLIENTS        whose lists (default cove,qbittorrent-nox,transmission-daemon); adding 10,000
+#                  torrents takes qBittorrent minutes
 #   CALLS          calls of each list (default 100)
 #   SIZE_MIB       size of the download under way (default 2048)
 #   WORK           folder for payload and state (default: a new one in the temporary directory)

@@ -12,6 +12,7 @@ use std::path::PathBuf;
 
 use crate::domain::hash::TorrentId;
 use crate::domain::torrent::Stage;
+use crate::domain::torrent::Torrent;
 use crate::engine::AddOptions;
 use crate::engine::MoveMode;
 use crate::engine::Prepared;
@@ -235,7 +236,9 @@ async fn a_file_that_was_cut_short_is_an_error() {
     let lab = start();
     lab.add(Prepared::from_torrent(&file).unwrap()).await;
     lab.connect(id, SocketAddr::from((Ipv4Addr::LOCALHOST, seeder.port().await))).await;
-    seeder.until(id, |t| !t.status.error.is_empty()).await;
+    // More than one block was asked for: the next error would stop the check.
+    let is_quiet = |t: &Torrent| t.status.is_paused && t.status.connected_peers == 0;
+    seeder.until(id, |t| !t.status.error.is_empty() && is_quiet(t)).await;
     seeder.engine.recheck(id, false).await.unwrap();
     seeder.engine.resume(id, false).await.unwrap();
     let checked = seeder.until(id, |t| t.status.error.is_empty() && !t.pieces.is_full()).await;
