@@ -55,13 +55,6 @@ fn post(app: &App<'_>, target: &str, body: Value, status: u16) -> Value {
     answer.json()
 }
 
-#[track_caller]
-fn get(app: &App<'_>, target: &str) -> Value {
-    let answer = app.api.get(target);
-    assert_eq!(answer.status, 200, "{target}: {}", answer.text());
-    answer.json()
-}
-
 /// Begins to share, and returns the job's number as text.
 #[track_caller]
 fn begin(app: &App<'_>, path: &str) -> String {
@@ -72,7 +65,7 @@ fn begin(app: &App<'_>, path: &str) -> String {
 #[track_caller]
 fn finished(app: &App<'_>, number: &str) -> Value {
     wait_for("the job ends", || {
-        let job = get(app, &format!("/v1/shares/jobs/{number}"));
+        let job = app.api.json(&format!("/v1/shares/jobs/{number}"));
         (job["state"] != "hashing").then_some(job)
     })
 }
@@ -103,7 +96,7 @@ fn a_share_in_the_making_begins_anew_after_a_kill() {
     app.kill();
 
     let app = home.start();
-    assert_eq!(get(&app, "/v1/shares")["total"], 0, "nothing of it is there");
+    assert_eq!(app.api.json("/v1/shares")["total"], 0, "nothing of it is there");
     let mut events = Events::follow(&app.api, None);
     let (parts, _) = events.snapshot();
     assert_eq!(parts[0]["jobs"][0]["number"].to_string(), number, "it is told to who comes");
@@ -115,9 +108,9 @@ fn a_share_in_the_making_begins_anew_after_a_kill() {
     app.stop();
 
     let app = home.start();
-    assert_eq!(get(&app, "/v1/shares/jobs")["total"], 0, "what is done is not done again");
+    assert_eq!(app.api.json("/v1/shares/jobs")["total"], 0, "what is done is not done again");
     app.api.wait_seeding(&hash);
-    assert_eq!(get(&app, "/v1/shares")["total"], 1);
+    assert_eq!(app.api.json("/v1/shares")["total"], 1);
     app.stop();
 }
 
@@ -129,7 +122,7 @@ fn a_share_in_the_making_can_be_cancelled_for_good() {
     let number = begin(&app, "long.bin");
     let place = format!("/v1/shares/jobs/{number}");
     wait_for("it is being hashed", || {
-        (get(&app, &place)["pieces_done"].as_u64() > Some(0)).then_some(())
+        (app.api.json(&place)["pieces_done"].as_u64() > Some(0)).then_some(())
     });
     let answer = app.api.try_call("DELETE", &place, "", None).unwrap();
     assert_eq!(answer.status, 204, "{}", answer.text());
@@ -138,8 +131,8 @@ fn a_share_in_the_making_can_be_cancelled_for_good() {
     assert!(job["error"].as_str().unwrap().contains("was cancelled"), "{job}");
     app.kill();
     let app = home.start();
-    assert_eq!(get(&app, "/v1/shares/jobs")["total"], 0, "it does not come back");
-    assert_eq!(get(&app, "/v1/shares")["total"], 0);
+    assert_eq!(app.api.json("/v1/shares/jobs")["total"], 0, "it does not come back");
+    assert_eq!(app.api.json("/v1/shares")["total"], 0);
     app.stop();
 }
 
@@ -150,14 +143,14 @@ fn a_file_that_changes_while_it_is_hashed_is_refused() {
     let app = home.start();
     let number = begin(&app, "long.bin");
     wait_for("it is being hashed", || {
-        let job = get(&app, &format!("/v1/shares/jobs/{number}"));
+        let job = app.api.json(&format!("/v1/shares/jobs/{number}"));
         (job["pieces_done"].as_u64() > Some(0)).then_some(())
     });
     file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000)).unwrap();
     let job = finished(&app, &number);
     assert_eq!(job["state"], "failed", "{job}");
     assert!(job["error"].as_str().unwrap().contains("changed while it was read"), "{job}");
-    assert_eq!(get(&app, "/v1/shares")["total"], 0);
+    assert_eq!(app.api.json("/v1/shares")["total"], 0);
     app.stop();
 }
 
@@ -242,10 +235,10 @@ fn publish_anew(home: &Home, app: &App<'_>, old: &str) -> String {
     assert_ne!(new, old);
     assert_eq!((&anew["name"], &anew["state"]), (&json!("film"), &json!("current")));
     assert_eq!((&anew["members_only"], &anew["public"]), (&json!(true), &json!(false)));
-    let jobs = get(app, "/v1/shares/jobs")["jobs"].as_array().unwrap().clone();
+    let jobs = app.api.json("/v1/shares/jobs")["jobs"].as_array().unwrap().clone();
     let job = jobs.iter().find(|job| job["replaces"] == json!(old)).expect("the job");
     assert_eq!(job["hashed_bytes"], 16 * KIB, "the one piece with the notes: {job}");
-    assert_eq!(get(app, "/v1/shares")["total"], 1);
+    assert_eq!(app.api.json("/v1/shares")["total"], 1);
     new
 }
 
@@ -313,7 +306,7 @@ fn a_changed_share_is_not_served_and_is_published_anew_to_the_same_friends() {
     let (_, path) = link.split_once("/i/").unwrap();
     let link = format!("http://{}/i/{path}", app.tracker_http[0]);
     assert_eq!(info_of(&taken(&link)), info_of(&file));
-    assert_eq!(get(&app, &format!("/v1/shares/{new}"))["state"], "current");
+    assert_eq!(app.api.json(&format!("/v1/shares/{new}"))["state"], "current");
     app.stop();
 }
 
@@ -346,14 +339,14 @@ fn a_share_is_looked_at_now_and_then_and_before_it_is_loaded() {
     let app = home.start();
     wait_for("it is loaded", || app.api.downloads().contains_key(&hash).then_some(()));
     wait_stopped(&app, &hash);
-    let row = get(&app, &format!("/v1/shares/{hash}"));
+    let row = app.api.json(&format!("/v1/shares/{hash}"));
     assert_eq!(row["state"], "changed");
     let file = File::options().write(true).truncate(true).open(&notes).unwrap();
     (&file).write_all(b"for friends").unwrap();
     file.set_modified(time).unwrap();
     app.api.wait_seeding(&hash);
     wait_for("it is as it was", || {
-        (get(&app, &format!("/v1/shares/{hash}"))["state"] == "current").then_some(())
+        (app.api.json(&format!("/v1/shares/{hash}"))["state"] == "current").then_some(())
     });
     // A stop by the user stays one.
     app.api.patch(&hash, &json!({ "state": "stop" }));

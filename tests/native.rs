@@ -42,13 +42,6 @@ fn assert_done(answer: &Answer) {
     assert_eq!((answer.status, answer.text().as_str()), (204, ""));
 }
 
-#[track_caller]
-fn get(app: &App<'_>, target: &str) -> Value {
-    let answer = app.api.get(target);
-    assert_eq!(answer.status, 200, "{target}: {}", answer.text());
-    answer.json()
-}
-
 /// A call without a body.
 #[track_caller]
 fn bare(app: &App<'_>, method: &str, target: &str) -> Answer {
@@ -80,7 +73,7 @@ fn seeding(home: &Home) -> Torrent {
 
 fn wait_state(app: &App<'_>, hash: &str, state: &str) -> Value {
     wait_for(&format!("{hash} is {state}"), || {
-        let row = get(app, &format!("/v1/torrents/{hash}"));
+        let row = app.api.json(&format!("/v1/torrents/{hash}"));
         (row["state"] == state).then_some(row)
     })
 }
@@ -102,7 +95,7 @@ fn a_torrent_is_added_once_in_every_form() {
         assert_eq!(again.status, 200, "{}", again.text());
         assert_eq!(again.json()["info_hash"], torrent.hash);
     }
-    assert_eq!(get(&app, "/v1/torrents")["total"], 1);
+    assert_eq!(app.api.json("/v1/torrents")["total"], 1);
     wait_state(&app, &torrent.hash, "stopped");
 }
 
@@ -133,7 +126,7 @@ fn what_cannot_be_added_is_refused_with_a_reason() {
     assert_problem(&mixed, 400, "invalid");
     let large = vec![b'a'; (10 << 20) + 1];
     assert_problem(&add_file(&app, &large, ""), 413, "body-too-large");
-    assert_eq!(get(&app, "/v1/torrents")["total"], 0);
+    assert_eq!(app.api.json("/v1/torrents")["total"], 0);
 }
 
 #[test]
@@ -145,7 +138,7 @@ fn lists_are_filtered_sorted_cut_and_in_pages() {
         assert_eq!(add_file(&app, &torrent.file, "?stopped=true").status, 201);
     }
     let names = |query: &str| -> Vec<String> {
-        let list = get(&app, &format!("/v1/torrents?{query}"));
+        let list = app.api.json(&format!("/v1/torrents?{query}"));
         let rows = list["torrents"].as_array().unwrap();
         rows.iter().map(|row| row["name"].as_str().unwrap().to_owned()).collect()
     };
@@ -157,7 +150,7 @@ fn lists_are_filtered_sorted_cut_and_in_pages() {
         let filter = "filter=is:paused+and+not+(name+=+%22x%22+or+size+%3E+1kb)";
         (names(filter).len() == 12).then_some(())
     });
-    let list = get(&app, "/v1/torrents?fields=name,swarm&limit=1&filter=size%3C1gb");
+    let list = app.api.json("/v1/torrents?fields=name,swarm&limit=1&filter=size%3C1gb");
     assert_eq!((&list["total"], &list["offset"]), (&json!(12), &json!(0)));
     let row = list["torrents"][0].as_object().unwrap();
     assert_eq!(row.keys().collect::<Vec<_>>(), ["name", "swarm"]);
@@ -183,7 +176,7 @@ fn a_torrent_is_shown_changed_and_removed() {
     let path = format!("/v1/torrents/{}", torrent.hash);
     let limits = json!({"download_limit": 4096, "upload_limit": 8192, "auto_managed": false});
     assert_done(&app.api.call("PATCH", &path, &limits));
-    let row = get(&app, &path);
+    let row = app.api.json(&path);
     assert_eq!((&row["download_limit"], &row["upload_limit"]), (&json!(4096), &json!(8192)));
     assert_problem(&app.api.call("PATCH", &path, &json!({"upload": 1})), 400, "invalid");
 
@@ -215,7 +208,7 @@ fn a_torrent_is_shown_changed_and_removed() {
 #[track_caller]
 fn found(app: &App<'_>, filter: &str) -> Vec<String> {
     let filter: String = url::form_urlencoded::byte_serialize(filter.as_bytes()).collect();
-    let list = get(app, &format!("/v1/torrents?fields=info_hash&sort=name&filter={filter}"));
+    let list = app.api.json(&format!("/v1/torrents?fields=info_hash&sort=name&filter={filter}"));
     let rows = list["torrents"].as_array().unwrap();
     rows.iter().map(|row| row["info_hash"].as_str().unwrap().to_owned()).collect()
 }
@@ -273,11 +266,11 @@ fn d1_labels_are_changed_told_and_kept() {
     let told = events
         .until("the tags are told", |event| event.data["torrents"][hash]["tags"] == json!(["new"]));
     assert_eq!(told.data["torrents"][hash].get("category"), None, "it did not change");
-    let row = get(&app, &path);
+    let row = app.api.json(&path);
     assert_eq!((&row["category"], &row["tags"]), (&json!("film"), &json!(["new"])));
     assert_eq!(row["upload_limit"], 4096);
     assert_done(&change(json!({"category": null, "metadata": {"only": [1]}})));
-    let row = get(&app, &path);
+    let row = app.api.json(&path);
     assert_eq!((&row["category"], &row["metadata"]), (&Value::Null, &json!({"only": [1]})));
     for wrong in [
         json!({"tags": [""]}),
@@ -289,12 +282,12 @@ fn d1_labels_are_changed_told_and_kept() {
     ] {
         assert_problem(&change(wrong), 400, "invalid");
     }
-    assert_eq!(get(&app, &path), row);
+    assert_eq!(app.api.json(&path), row);
     app.kill();
 
     let app = home.start();
     wait_state(&app, hash, "stopped");
-    let after = get(&app, &path);
+    let after = app.api.json(&path);
     for label in ["category", "tags", "metadata"] {
         assert_eq!(after[label], row[label], "{label}");
     }
@@ -331,7 +324,7 @@ fn w9_the_configured_limits_of_bodies_hold() {
     let in_json = |file: &[u8]| json!({"torrent": STANDARD.encode(file), "stopped": true});
     assert_problem(&add_file(&app, &large, ""), 413, "body-too-large");
     assert_problem(&post(&app, "/v1/torrents", in_json(&large)), 413, "body-too-large");
-    assert_eq!(get(&app, "/v1/torrents")["total"], 0);
+    assert_eq!(app.api.json("/v1/torrents")["total"], 0);
     let added = post(&app, "/v1/torrents", in_json(&small));
     assert_eq!(added.status, 201, "it is more than 2,000 bytes of JSON: {}", added.text());
     assert_eq!(add_file(&app, &small, "").status, 200);
@@ -345,13 +338,13 @@ fn files_are_listed_wanted_renamed_and_read() {
     assert_eq!(add_file(&app, &torrent.file, "").status, 201);
     wait_state(&app, &torrent.hash, "seeding");
     let path = format!("/v1/torrents/{}/files", torrent.hash);
-    let files = get(&app, &path);
+    let files = app.api.json(&path);
     let first = &files["files"][0];
     assert_eq!((&first["path"], &first["done"]), (&json!("box/a.bin"), &json!(40 * KIB)));
 
     let change = |body: Value| app.api.call("PATCH", &path, &body);
     assert_done(&change(json!({"files": [{"index": 0, "priority": 7, "path": "box/new.bin"}]})));
-    let first = &get(&app, &path)["files"][0];
+    let first = &app.api.json(&path)["files"][0];
     assert_eq!((&first["path"], &first["priority"]), (&json!("box/new.bin"), &json!(7)));
     assert!(home.downloads.join("box/new.bin").exists());
     assert_problem(&change(json!({"files": [{"index": 9, "priority": 1}]})), 404, "not-found");
@@ -399,7 +392,7 @@ fn trackers_seeds_peers_and_pieces_of_a_torrent() {
     let path = format!("/v1/torrents/{}", torrent.hash);
     let trackers = format!("{path}/trackers");
     let urls = || -> Vec<String> {
-        let list = get(&app, &trackers);
+        let list = app.api.json(&trackers);
         let rows = list["trackers"].as_array().unwrap();
         rows.iter().map(|row| row["url"].as_str().unwrap().to_owned()).collect()
     };
@@ -417,26 +410,26 @@ fn trackers_seeds_peers_and_pieces_of_a_torrent() {
     assert_problem(&bare(&app, "DELETE", &trackers), 400, "invalid");
 
     let seeds = format!("{path}/web-seeds");
-    assert_eq!(get(&app, &seeds), json!({"web_seeds": []}));
+    assert_eq!(app.api.json(&seeds), json!({"web_seeds": []}));
     // Rule F7.
     assert_problem(&post(&app, &seeds, json!({"url": "http://127.0.0.1/x"})), 403, "forbidden");
     assert_problem(&post(&app, &seeds, json!({"url": "file:///etc"})), 400, "invalid");
     assert_problem(&bare(&app, "DELETE", &format!("{seeds}?url=http://x/")), 404, "not-found");
 
-    assert_eq!(get(&app, &format!("{path}/peers")), json!({"peers": []}));
+    assert_eq!(app.api.json(&format!("{path}/peers")), json!({"peers": []}));
     let peers = format!("{path}/peers");
     assert_done(&post(&app, &peers, json!({"peers": ["127.0.0.1:9"]})));
     for wrong in ["127.0.0.1", "127.0.0.1:0", "localhost:1"] {
         assert_problem(&post(&app, &peers, json!({"peers": [wrong]})), 400, "invalid");
     }
 
-    let pieces = get(&app, &format!("{path}/pieces"));
+    let pieces = app.api.json(&format!("{path}/pieces"));
     assert_eq!((&pieces["count"], &pieces["done"]), (&json!(5), &json!(5)));
     assert_eq!((&pieces["have"], &pieces["length"]), (&json!("+A=="), &json!(16 * KIB)));
     let file = app.api.get(&format!("{path}/torrent"));
     assert_eq!(file.header("content-type"), Some("application/x-bittorrent"));
     assert!(file.body.starts_with(b"d"));
-    let magnet = get(&app, &format!("{path}/magnet"));
+    let magnet = app.api.json(&format!("{path}/magnet"));
     assert!(magnet["magnet"].as_str().unwrap().contains(&torrent.hash));
 }
 
@@ -471,7 +464,7 @@ fn many_torrents_are_added_and_worked_on_together() {
     assert_eq!(results["results"][2]["info_hash"], torrents[1].hash);
     assert_eq!(results["results"][41]["status"], 200, "it was there already");
     wait_for("all seed", || {
-        let list = get(&app, "/v1/torrents?filter=is:seeding&limit=0");
+        let list = app.api.json("/v1/torrents?filter=is:seeding&limit=0");
         (list["total"] == 40).then_some(())
     });
 
@@ -482,13 +475,13 @@ fn many_torrents_are_added_and_worked_on_together() {
         results["results"].as_array().unwrap().iter().map(|one| &one["status"]).collect();
     assert_eq!(statuses, [204, 404, 400, 204]);
     wait_for("two are stopped", || {
-        let list = get(&app, "/v1/torrents?filter=is:stopped&limit=0");
+        let list = app.api.json("/v1/torrents?filter=is:stopped&limit=0");
         (list["total"] == 2).then_some(())
     });
     let filter = "name contains '-0003'";
     let removed = bulk(json!({"action": "remove", "filter": filter, "with_data": true})).json();
     assert_eq!(removed["succeeded"], 10);
-    assert_eq!(get(&app, "/v1/torrents")["total"], 30);
+    assert_eq!(app.api.json("/v1/torrents")["total"], 30);
     for wrong in [
         json!({"action": "stop"}),
         json!({"action": "stop", "filter": "", "info_hashes": []}),
@@ -499,7 +492,7 @@ fn many_torrents_are_added_and_worked_on_together() {
         assert_problem(&bulk(wrong), 400, "invalid");
     }
     assert_problem(&bulk(json!({"action": "stop", "filter": "("})), 400, "invalid-filter");
-    assert_eq!(get(&app, "/v1/torrents")["total"], 30);
+    assert_eq!(app.api.json("/v1/torrents")["total"], 30);
 }
 
 #[test]
@@ -518,12 +511,12 @@ fn swarms_are_shown_marked_and_forgotten() {
     announce(6881, 0);
     announce(6882, 7);
     let swarm = format!("/v1/swarms/{UNKNOWN}");
-    let row = get(&app, &swarm);
+    let row = app.api.json(&swarm);
     assert_eq!((&row["seeders"], &row["leechers"]), (&json!(1), &json!(1)));
     assert_eq!((&row["mode"], &row["is_listed"]), (&Value::Null, &json!(false)));
-    let list = get(&app, "/v1/swarms?limit=1");
+    let list = app.api.json("/v1/swarms?limit=1");
     assert_eq!((&list["total"], &list["swarms"][0]), (&json!(1), &row));
-    let peers = get(&app, &format!("{swarm}/peers"));
+    let peers = app.api.json(&format!("{swarm}/peers"));
     assert_eq!(peers["total"], 2);
     assert_eq!(peers["peers"][1]["left"], 7);
 
@@ -553,7 +546,7 @@ fn f11_the_whitelist_and_keys_are_kept_and_keys_stay_secret() {
     let entry = format!("/v1/whitelist/{UNKNOWN}");
     assert_eq!(bare(&app, "PUT", &entry).status, 201);
     assert_eq!(bare(&app, "PUT", &entry).status, 200);
-    assert_eq!(get(&app, "/v1/whitelist"), json!({"total": 1, "info_hashes": [UNKNOWN]}));
+    assert_eq!(app.api.json("/v1/whitelist"), json!({"total": 1, "info_hashes": [UNKNOWN]}));
     assert_done(&bare(&app, "DELETE", &entry));
     assert_problem(&bare(&app, "DELETE", &entry), 404, "not-found");
     assert_problem(&bare(&app, "PUT", "/v1/whitelist/x"), 400, "invalid");
@@ -574,7 +567,7 @@ fn f11_the_whitelist_and_keys_are_kept_and_keys_stay_secret() {
     assert_done(&bare(&app, "DELETE", &format!("/v1/keys/{}", &key[..8])));
     assert_problem(&bare(&app, "DELETE", &format!("/v1/keys/{key}")), 404, "not-found");
     assert_problem(&bare(&app, "DELETE", "/v1/keys/ab"), 400, "invalid");
-    assert_eq!(get(&app, "/v1/keys")["total"], 1);
+    assert_eq!(app.api.json("/v1/keys")["total"], 1);
 }
 
 /// What no handler is asked about: tokens, paths, methods, unknown parameters.
@@ -591,7 +584,7 @@ fn refusals_before_any_handler_are_problems_too() {
     assert_problem(&plain("GET", "/v1/nothing", Vec::new()), 401, "unauthorized");
     let wrong = vec![("Authorization", "Bearer wrong".to_owned())];
     assert_problem(&plain("POST", "/v1/keys", wrong), 401, "unauthorized");
-    assert_eq!(get(&app, "/v1/keys")["total"], 0, "rule W4");
+    assert_eq!(app.api.json("/v1/keys")["total"], 0, "rule W4");
 
     assert_problem(&app.api.get("/v1/nothing"), 404, "no-such-path");
     assert_problem(&app.api.get("/v1/torrents/"), 404, "no-such-path");
@@ -604,7 +597,7 @@ fn refusals_before_any_handler_are_problems_too() {
     let own = format!("http://{}", app.api.host);
     let page = vec![("X-Api-Key", app.api.token.clone()), ("Origin", own)];
     assert_problem(&plain("POST", "/v1/keys", page), 415, "unsupported-media-type");
-    assert_eq!(get(&app, "/v1/keys")["total"], 0);
+    assert_eq!(app.api.json("/v1/keys")["total"], 0);
 }
 
 /// Rule W10.
@@ -621,7 +614,7 @@ fn w10_the_manual_is_a_page_that_loads_nothing() {
     assert_eq!(page.header("x-frame-options"), Some("DENY"));
     assert!(page.text().contains("/v1/torrents/{hash}") && !page.text().contains("<script"));
     assert!(!page.text().contains(&app.api.token), "rule W11");
-    let document = get(&app, "/v1/openapi.json");
+    let document = app.api.json("/v1/openapi.json");
     assert_eq!(document["openapi"], "3.1.0");
 }
 

@@ -48,6 +48,14 @@ impl Api {
         self.try_call("GET", target, "", None).expect("the server answers")
     }
 
+    /// What is there; it must be.
+    #[track_caller]
+    pub(crate) fn json(&self, target: &str) -> Value {
+        let answer = self.get(target);
+        assert_eq!(answer.status, 200, "{target}: {}", answer.text());
+        answer.json()
+    }
+
     #[track_caller]
     pub(crate) fn call(&self, method: &str, target: &str, body: &Value) -> Answer {
         let body = body.to_string();

@@ -7,6 +7,7 @@
 
 mod access;
 mod access_wire;
+mod account_wire;
 mod auth;
 mod docs;
 mod doctor;

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::dialects::native::account_wire::AccountFigures;
 use crate::domain::account::ShareBalance;
 use crate::domain::share::FriendName;
 use crate::domain::torrent::Torrent;
@@ -80,20 +81,8 @@ struct ParticipantRow {
 #[derive(Serialize, ToSchema)]
 struct FriendInSwarm {
     name: String,
-    /// Bytes they say they sent to anybody.
-    claimed_uploaded: u64,
-    /// Bytes they say they received from anybody.
-    claimed_downloaded: u64,
-    /// Bytes that our own client sent to them.
-    sent: u64,
-    /// Bytes that our own client received from them.
-    received: u64,
-    /// They say that they have all of it.
-    is_complete: bool,
-    /// When they were last heard of in it, Unix seconds.
-    last_seen_at: i64,
-    /// Bytes they say they sent and that nobody can have received.
-    excess: u64,
+    #[serde(flatten)]
+    figures: AccountFigures,
 }
 
 impl SwarmBody {
@@ -145,15 +134,6 @@ impl ParticipantRow {
 
 impl FriendInSwarm {
     fn of((name, one): &(FriendName, ShareBalance)) -> Self {
-        Self {
-            name: name.to_string(),
-            claimed_uploaded: one.claimed_up,
-            claimed_downloaded: one.claimed_down,
-            sent: one.sent,
-            received: one.received,
-            is_complete: one.is_complete,
-            last_seen_at: one.seen_at,
-            excess: one.excess,
-        }
+        Self { name: name.to_string(), figures: AccountFigures::of(one) }
     }
 }
