@@ -185,15 +185,20 @@ fn list(app: &App<'_>, params: Value) -> Vec<Value> {
 }
 
 #[track_caller]
-fn row(app: &App<'_>, hash: &str) -> Value {
+fn find_row(app: &App<'_>, hash: &str) -> Option<Value> {
     let rows = list(app, json!({"page_size": 1000, "include_metadata": ["*"]}));
-    let found = rows.into_iter().find(|row| row["info_hash"][0] == hash);
-    found.unwrap_or_else(|| panic!("{hash} is not in the list"))
+    rows.into_iter().find(|row| row["info_hash"][0] == hash)
 }
 
 #[track_caller]
+fn row(app: &App<'_>, hash: &str) -> Value {
+    find_row(app, hash).unwrap_or_else(|| panic!("{hash} is not in the list"))
+}
+
+/// After a start, torrents come one after another.
+#[track_caller]
 fn wait_row(app: &App<'_>, hash: &str, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
-    wait_for(what, || Some(row(app, hash)).filter(&is_so))
+    wait_for(what, || find_row(app, hash).filter(&is_so))
 }
 
 #[track_caller]
