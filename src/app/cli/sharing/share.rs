@@ -145,7 +145,9 @@ fn check(wish: &str, context: &Context, out: &mut impl Write) -> Result<(), Fail
         writeln!(out, "{name} has changed:")?;
     }
     for file in &share.changed_files {
-        let [change, path] = [&file.change, &file.path].map(|text| logging::escape(text));
+        // A share of one file is that file, without a folder to be below.
+        let path = if file.path.is_empty() { &share.name } else { &file.path };
+        let [change, path] = [&file.change, path].map(|text| logging::escape(text));
         writeln!(out, "  {change:7}  {path}")?;
     }
     let more = share.changed_count - share.changed_files.len();
