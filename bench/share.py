@@ -90,6 +90,12 @@ def leech(folder):
     os._exit(0)
 
 
+def row(who, steps, times):
+    begin, made, handed_out, first = times
+    return {"who": who, "steps": steps, "make_s": made - begin, "hand_out_s": handed_out - made,
+            "first_byte_s": first - handed_out, "all_s": first - begin}
+
+
 def with_cove(work, payload):
     """`cove share`, `cove friend add`, `cove friend invite`: as somebody types them."""
     port = free_port()
@@ -114,8 +120,7 @@ def with_cove(work, payload):
         first = leecher.first_byte(file)
     finally:
         server.stop()
-    return {"who": f"cove {server_version(server)}", "steps": 3, "make_s": shared - begin,
-            "hand_out_s": invited - shared, "first_byte_s": first - invited, "all_s": first - begin}
+    return row(f"cove {server_version(server)}", 3, (begin, shared, invited, first))
 
 
 def server_version(server):
@@ -149,8 +154,7 @@ def with_qbittorrent(work, payload):
         first = leecher.first_byte(file)
     finally:
         server.stop()
-    return {"who": f"qbittorrent {version}", "steps": 4, "make_s": created - begin,
-            "hand_out_s": added - created, "first_byte_s": first - added, "all_s": first - begin}
+    return row(f"qbittorrent {version}", 4, (begin, created, added, first))
 
 
 def add_complete(server, torrent, folder):

@@ -127,10 +127,14 @@ unpack() {
     shift 2
     command -v apt-get >/dev/null || return 1
     work=$(mktemp -d)
-    (cd "$work" && chmod 755 . && apt-get download -q "$@" >/dev/null 2>&1) &&
-        for package in "$work"/*.deb; do dpkg-deb -x "$package" "$work/root" || break; done &&
-        rm -rf "${peers:?}/$name" && mv "$work/root" "$peers/$name"
-    local done=$?
+    local done=0
+    (cd "$work" && chmod 755 . && apt-get download -q "$@" >/dev/null 2>&1) || done=1
+    for package in "$work"/*.deb; do
+        [ $done -ne 0 ] || dpkg-deb -x "$package" "$work/root" || done=1
+    done
+    if [ $done -eq 0 ]; then
+        rm -rf "${peers:?}/$name" && mv "$work/root" "$peers/$name" || done=1
+    fi
     rm -rf "$work"
     return $done
 }

@@ -169,10 +169,20 @@ impl std::fmt::Display for StateDirError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Held { path, pid: Some(pid) } => {
-                write!(f, "process {pid} works on the state directory `{}`", path.display())
+                write!(
+                    f,
+                    "process {pid} works on the state directory `{}`; stop it, or give another \
+                     with `--state-dir`",
+                    path.display()
+                )
             }
             Self::Held { path, pid: None } => {
-                write!(f, "another process works on the state directory `{}`", path.display())
+                write!(
+                    f,
+                    "another process works on the state directory `{}`; stop it, or give another \
+                     with `--state-dir`",
+                    path.display()
+                )
             }
             Self::Unusable(sentence) => f.write_str(sentence),
         }

@@ -24,6 +24,7 @@ pub async fn run(torrents: Torrents, mut events: Receiver<Event>) {
             Ok(Event::Added(id) | Event::MetadataReceived(id)) => settle(&torrents, id).await,
             Ok(_) => {}
             Err(RecvError::Lagged(_)) => {
+                events = events.resubscribe();
                 for torrent in torrents.list() {
                     settle(&torrents, torrent.id).await;
                 }

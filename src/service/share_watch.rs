@@ -247,6 +247,7 @@ pub async fn run(shares: Shares, mut events: Receiver<Event>, every: Duration) {
                 }
                 Ok(_) => {}
                 Err(RecvError::Lagged(_)) => {
+                    events = events.resubscribe();
                     for view in shares.list() {
                         look_at_failing(&shares, &mut failing, view.share.id).await;
                     }
