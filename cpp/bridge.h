@@ -78,7 +78,7 @@ public:
     rust::Vec<Setting> settings() const;
     void add(std::unique_ptr<AddParams> params, std::uint64_t token);
     void remove(std::uint64_t token);
-    void pause(std::uint64_t token);
+    bool pause(std::uint64_t token);
     void resume(std::uint64_t token);
     void recheck(std::uint64_t token);
     void clear_error(std::uint64_t token);

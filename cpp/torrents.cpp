@@ -159,10 +159,13 @@ void Session::remove(std::uint64_t token)
     impl->seals->drop(hashes);
 }
 
-void Session::pause(std::uint64_t token)
+bool Session::pause(std::uint64_t token)
 {
-    impl->handle(token).unset_flags(lt::torrent_flags::auto_managed);
-    impl->handle(token).pause();
+    auto const& torrent = impl->handle(token);
+    torrent.unset_flags(lt::torrent_flags::auto_managed);
+    bool const stands = bool(torrent.flags() & lt::torrent_flags::paused);
+    torrent.pause();
+    return !stands && !impl->live().is_paused();
 }
 
 void Session::resume(std::uint64_t token) { impl->handle(token).resume(); }

@@ -5,6 +5,7 @@
 //! earlier alert says never undoes what a later command did.
 
 use std::collections::HashMap;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
@@ -19,7 +20,6 @@ use tokio::sync::broadcast;
 use tokio::sync::mpsc;
 use tokio::sync::watch;
 
-use crate::domain::bitfield::Bitfield;
 use crate::domain::error::Error;
 use crate::domain::error::Result;
 use crate::domain::event::Event;
@@ -27,7 +27,6 @@ use crate::domain::hash::TorrentId;
 use crate::domain::peer::Peer;
 use crate::domain::remote_tracker::RemoteTracker;
 use crate::domain::torrent::Failure;
-use crate::domain::torrent::Status;
 use crate::domain::torrent::Torrent;
 use crate::engine::board::Board;
 use crate::engine::board::Token;
@@ -39,7 +38,6 @@ use crate::engine::message::Note;
 use crate::engine::message::Outcome;
 use crate::engine::message::Reply;
 use crate::engine::message::Saved;
-use crate::engine::message::Work;
 use crate::engine::prepared;
 use crate::engine::prepared::Prepared;
 use crate::engine::prepared::refused;
@@ -89,6 +87,12 @@ pub(crate) struct Entry {
     pub(crate) held: Option<Box<Prepared>>,
     pub(crate) logged_at: Option<Instant>,
     pub(crate) limits: (u32, u32),
+    /// While libtorrent takes it in: the commands that wait for that.
+    pub(crate) deferred: Option<Vec<Message>>,
+    /// Whether the last word was to let it run: that it has stopped may be told later.
+    pub(crate) is_told_to_run: bool,
+    /// libtorrent has forgotten what its record in the store claims, and nobody wants that yet.
+    pub(crate) keeps_record: bool,
 }
 
 pub(crate) struct Actor {
@@ -219,7 +223,8 @@ impl Actor {
         self.board.pulse.note();
     }
 
-    fn obey(&mut self, message: Message) {
+    pub(crate) fn obey(&mut self, message: Message) {
+        let Some(message) = self.defer(message) else { return };
         match message {
             Message::AlertsReady | Message::Stop { .. } => {}
             Message::Add { prepared, session, keep_on_failure, reply } => {
@@ -247,6 +252,7 @@ impl Actor {
                 Ok(token) => self.waiting.entry((token, outcome)).or_default().push(reply),
                 Err(error) => drop(reply.send(Err(error))),
             },
+            Message::Pause { id, reply } => self.pause(id, reply),
             Message::Resume { id, auto_managed, reply } => {
                 let _ = reply.send(self.resume(id, auto_managed));
             }
@@ -264,29 +270,6 @@ impl Actor {
         }
     }
 
-    fn add(
-        &mut self,
-        prepared: Prepared,
-        session: &str,
-        keep_on_failure: bool,
-        reply: Option<Reply>,
-    ) {
-        let (token, index) = (self.new_token(), self.slot_of(session));
-        let row = row_of(&prepared, Arc::clone(&self.slots[index].name));
-        let id = row.id;
-        if !self.board.insert(token, row) {
-            answer(reply, Err(Error::conflict(format!("torrent {id} is there already"))));
-            return;
-        }
-        let entry =
-            Entry { session: index, keep_on_failure, limits: prepared.limits, ..Entry::default() };
-        self.torrents.insert(token, entry);
-        if let Some(reply) = reply {
-            self.waiting.entry((token, Outcome::Added)).or_default().push(reply);
-        }
-        self.hand_over(token, prepared);
-    }
-
     pub(crate) fn new_token(&mut self) -> Token {
         self.next_token += 1;
         self.next_token - 1
@@ -295,20 +278,6 @@ impl Actor {
     /// Where the session of this name is; the first when there is none.
     pub(crate) fn slot_of(&self, session: &str) -> usize {
         self.slots.iter().position(|slot| *slot.name == *session).unwrap_or(0)
-    }
-
-    /// Gives libtorrent a torrent that is on the board.
-    pub(crate) fn hand_over(&mut self, token: Token, mut prepared: Prepared) {
-        let index = self.torrents.get(&token).map_or(0, |entry| entry.session);
-        let slot = &mut self.slots[index];
-        // What a record of the store says may be of an older configuration.
-        let most = prepared.max_connections.unwrap_or(slot.connections_per_torrent);
-        let limit = prepared.params.pin_mut().set_max_connections(most);
-        let added = limit.and_then(|()| slot.session.pin_mut().add(prepared.params, token));
-        if let Err(error) = added {
-            self.add_failed(token, error.what());
-        }
-        self.update_soon = true;
     }
 
     fn show(&mut self, row: Torrent) {
@@ -324,7 +293,11 @@ impl Actor {
     }
 
     /// Calls the session that owns `id`.
-    pub(crate) fn run_work(&mut self, id: TorrentId, work: Work) -> Result<Token> {
+    pub(crate) fn run_work(
+        &mut self,
+        id: TorrentId,
+        work: impl FnOnce(Pin<&mut bridge::Session>, Token) -> std::result::Result<(), cxx::Exception>,
+    ) -> Result<Token> {
         let token = self.board.token(id).ok_or_else(|| unknown(id))?;
         if let Some(row) = self.board.row(token).filter(|_| self.is_shown_only(id)) {
             return Err(Error::conflict(format!("it cannot run: {}", row.status.error)));
@@ -334,22 +307,41 @@ impl Actor {
         Ok(token)
     }
 
+    /// libtorrent tells that a torrent has stopped only when it ran until then.
+    fn pause(&mut self, id: TorrentId, reply: Reply) {
+        let mut ran = false;
+        let work = |session: Pin<&mut bridge::Session>, token| {
+            ran = session.pause(token)?;
+            Ok(())
+        };
+        let outcome = self.run_work(id, work);
+        if let Ok(token) = outcome
+            && let Some(entry) = self.torrents.get_mut(&token)
+        {
+            entry.is_told_to_run = false;
+        }
+        match outcome {
+            Ok(token) if ran => {
+                self.waiting.entry((token, Outcome::Paused)).or_default().push(reply)
+            }
+            _ => drop(reply.send(outcome.map(drop))),
+        }
+        self.update_soon = true;
+    }
+
     fn resume(&mut self, id: TorrentId, auto_managed: bool) -> Result<()> {
         if self.is_held(id) {
             return self.release_checked(id, auto_managed);
         }
-        let token = self.run_work(
-            id,
-            Box::new(move |mut session, token| {
-                session.as_mut().clear_error(token)?;
-                session.as_mut().set_flag(token, bridge::Flag::UploadMode, false)?;
-                // A check that was to end in a stop is under way: what is asked for last counts.
-                session.as_mut().set_flag(token, bridge::Flag::StopWhenReady, false)?;
-                session.as_mut().set_flag(token, bridge::Flag::AutoManaged, auto_managed)?;
-                session.resume(token)
-            }),
-        )?;
-        self.clear_error(token);
+        let token = self.run_work(id, |mut session, token| {
+            session.as_mut().clear_error(token)?;
+            session.as_mut().set_flag(token, bridge::Flag::UploadMode, false)?;
+            // A check that was to end in a stop is under way: what is asked for last counts.
+            session.as_mut().set_flag(token, bridge::Flag::StopWhenReady, false)?;
+            session.as_mut().set_flag(token, bridge::Flag::AutoManaged, auto_managed)?;
+            session.resume(token)
+        })?;
+        self.told_to_run(token);
         Ok(())
     }
 
@@ -392,25 +384,6 @@ impl Actor {
         Ok(peers.iter().filter_map(convert::peer).collect())
     }
 
-    /// A torrent that libtorrent did not take: gone, or shown with the reason when it is of the
-    /// store (rule D4: its data stays untouched and the user sees why).
-    pub(crate) fn add_failed(&mut self, token: Token, why: &str) {
-        let keep = self.torrents.get(&token).is_some_and(|entry| entry.keep_on_failure);
-        if keep {
-            if let Some(entry) = self.torrents.get_mut(&token) {
-                entry.is_shown_only = true;
-            }
-            self.board.update(token, |row| {
-                why.clone_into(&mut row.status.error);
-                row.status.failure = Some(Failure::Lasting);
-            });
-        } else {
-            self.torrents.remove(&token);
-            self.board.remove(token);
-        }
-        self.finish(token, Outcome::Added, &Err(Error::invalid(why.to_owned())));
-    }
-
     /// Answers everybody who waits for `outcome`.
     pub(crate) fn finish(&mut self, token: Token, outcome: Outcome, result: &Result<()>) {
         for reply in self.waiting.remove(&(token, outcome)).unwrap_or_default() {
@@ -425,32 +398,6 @@ impl Actor {
     ) -> Option<std::pin::Pin<&mut bridge::Session>> {
         let slot = self.torrents.get(&token)?.session;
         Some(self.slots[slot].session.pin_mut())
-    }
-}
-
-pub(crate) fn row_of(prepared: &Prepared, session: Arc<str>) -> Torrent {
-    Torrent {
-        id: prepared.hashes.id(),
-        hashes: prepared.hashes,
-        session,
-        name: Arc::clone(&prepared.name),
-        save_path: Arc::clone(&prepared.save_path),
-        metadata: prepared.metadata.clone(),
-        file_priorities: prepared.file_priorities.as_slice().into(),
-        pieces: Arc::new(Bitfield::default()),
-        trackers: prepared.trackers.as_slice().into(),
-        status: Status {
-            added_at: prepared.added_at,
-            wanted_bytes: prepared.metadata.as_ref().map_or(0, |metadata| metadata.total_bytes),
-            availability: -1.0,
-            scrape_seeds: -1,
-            scrape_leeches: -1,
-            queue_position: -1,
-            download_limit: prepared.limits.0,
-            upload_limit: prepared.limits.1,
-            ..Status::default()
-        },
-        revision: 0,
     }
 }
 
@@ -480,12 +427,6 @@ fn replace_tracker_rows(row: &mut Torrent, mut trackers: Vec<(String, u8)>) {
 
 pub(crate) fn unknown(id: TorrentId) -> Error {
     Error::not_found(format!("there is no torrent {id}"))
-}
-
-fn answer(reply: Option<Reply>, result: Result<()>) {
-    if let Some(reply) = reply {
-        let _ = reply.send(result);
-    }
 }
 
 /// A session call that failed though nothing should make it: logged, and life goes on.

@@ -56,7 +56,10 @@ impl Actor {
             AlertKind::Finished => self.finished(token),
             AlertKind::StateChanged | AlertKind::Resumed => self.changed(token),
             AlertKind::Paused => {
-                self.board.update(token, |row| row.status.is_paused = true);
+                let entry = self.torrents.get(&token);
+                if entry.is_some_and(|entry| !entry.is_told_to_run) {
+                    self.board.update(token, |row| row.status.is_paused = true);
+                }
                 self.changed(token);
                 self.finish(token, Outcome::Paused, &Ok(()));
             }
@@ -124,18 +127,6 @@ impl Actor {
             entry.needs_save = true;
             entry.was_checked = true;
         }
-    }
-
-    fn added(&mut self, token: Token) {
-        self.board.update(token, |row| row.status.stage = Stage::CheckingResume);
-        self.tell_of(token, Event::Added);
-        let slot = self.torrents.get(&token).map_or(0, |entry| entry.session);
-        if !self.slots[slot].pex {
-            let session = self.slots[slot].session.pin_mut();
-            note_failure("switch off PEX", session.set_flag(token, bridge::Flag::DisablePex, true));
-        }
-        self.finish(token, Outcome::Added, &Ok(()));
-        self.update_soon = true;
     }
 
     pub(crate) fn removed(&mut self, token: Token) {
@@ -275,7 +266,7 @@ impl Actor {
         }
     }
 
-    fn tell_of(&self, token: Token, event: fn(TorrentId) -> Event) {
+    pub(crate) fn tell_of(&self, token: Token, event: fn(TorrentId) -> Event) {
         if let Some(row) = self.board.row(token) {
             self.tell(event(row.id));
         }

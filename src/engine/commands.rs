@@ -51,9 +51,7 @@ impl Engine {
     /// # Errors
     /// `NotFound`; Busy.
     pub async fn pause(&self, id: TorrentId) -> Result<()> {
-        let paused = self.get(id).is_some_and(|torrent| torrent.status.is_paused);
-        let work = |session: Pin<&mut bridge::Session>, token| session.pause(token);
-        if paused { self.run(id, work).await } else { self.wait(id, Outcome::Paused, work).await }
+        self.ask(|reply| Message::Pause { id, reply }).await
     }
 
     /// Clears an error and lets a torrent run.

@@ -408,7 +408,6 @@ pub(crate) mod bridge {
             waker: Box<Waker>,
             gate: Box<Gate>,
         ) -> Result<UniquePtr<Session>>;
-        /// libtorrent's version, such as `2.0.8.0`.
         fn libtorrent_version() -> Result<String>;
         /// Every setting, with its default.
         fn known_settings() -> Result<Vec<Setting>>;
@@ -419,7 +418,8 @@ pub(crate) mod bridge {
         fn add(self: Pin<&mut Session>, params: UniquePtr<AddParams>, token: u64) -> Result<()>;
         /// `Removed` follows; the files stay: libtorrent deletes with too little care (rule F3).
         fn remove(self: Pin<&mut Session>, token: u64) -> Result<()>;
-        fn pause(self: Pin<&mut Session>, token: u64) -> Result<()>;
+        /// `Paused` follows when true: it ran until now.
+        fn pause(self: Pin<&mut Session>, token: u64) -> Result<bool>;
         fn resume(self: Pin<&mut Session>, token: u64) -> Result<()>;
         fn recheck(self: Pin<&mut Session>, token: u64) -> Result<()>;
         fn clear_error(self: Pin<&mut Session>, token: u64) -> Result<()>;

@@ -139,7 +139,7 @@ impl Actor {
     fn take_metadata(&mut self, token: Token) {
         let mut session = self.slots[0].session.pin_mut();
         let asked = session.as_mut().pause(token);
-        let asked = asked.and_then(|()| session.save_resume(token, true, false));
+        let asked = asked.and_then(|_| session.save_resume(token, true, false));
         if asked.is_err() {
             self.let_go(token);
         }

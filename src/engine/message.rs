@@ -70,6 +70,8 @@ pub(crate) enum Message {
     Run { id: TorrentId, work: Work, reply: Reply },
     /// Does `work` and answers when `outcome` is known.
     Await { id: TorrentId, work: Work, outcome: Outcome, reply: Reply },
+    /// Stops a torrent; answered when no disk job of it is under way.
+    Pause { id: TorrentId, reply: Reply },
     /// Clears an error and lets the torrent run as before.
     Retry { id: TorrentId, reply: Reply },
     /// Clears an error and lets the torrent run.

@@ -4,6 +4,7 @@
 //! thread keeps fresh from alerts; only [`Engine::peers`] asks libtorrent, and is cached.
 
 mod actor;
+mod adding;
 mod alerts;
 mod author;
 mod board;

@@ -39,6 +39,8 @@ pub struct Prepared {
     pub pieces: Arc<Bitfield>,
     /// Priority by file, as stored; empty = all at 4.
     pub file_priorities: Vec<u8>,
+    /// Whether it is to stand still.
+    pub is_paused: bool,
     /// Whether its record has the queue decide when it runs.
     pub is_auto_managed: bool,
     /// Unix seconds, 0 when new.
@@ -133,6 +135,7 @@ impl Prepared {
             metadata: convert::metadata(&told).map(Arc::new),
             trackers: convert::trackers(&told.trackers),
             file_priorities: told.file_priorities,
+            is_paused: told.is_paused,
             is_auto_managed: told.is_auto_managed,
             added_at: told.added_at,
             limits: (limit(told.download_limit), limit(told.upload_limit)),
@@ -166,6 +169,7 @@ impl Prepared {
             added_at: options.added_at,
         };
         self.params.pin_mut().set_options(&wish).map_err(refused)?;
+        (self.is_paused, self.is_auto_managed) = (options.is_paused, options.is_auto_managed);
         self.save_path = options.save_path.as_str().into();
         self.file_priorities.clone_from(&options.file_priorities);
         self.added_at = options.added_at;
@@ -201,7 +205,9 @@ impl Prepared {
     /// # Errors
     /// Internal, never expected.
     pub fn set_running(&mut self, is_paused: bool, is_auto_managed: bool) -> Result<()> {
-        self.params.pin_mut().set_running(is_paused, is_auto_managed).map_err(refused)
+        self.params.pin_mut().set_running(is_paused, is_auto_managed).map_err(refused)?;
+        (self.is_paused, self.is_auto_managed) = (is_paused, is_auto_managed);
+        Ok(())
     }
 
     /// Forgets which pieces are there, so that adding hashes all of them again.

@@ -64,6 +64,10 @@ impl Actor {
         let Some(entry) = self.torrents.get_mut(&token) else {
             return;
         };
+        if entry.keeps_record {
+            (entry.save_soon, entry.needs_save) = (false, false);
+            return self.finish(token, Outcome::Saved, &Ok(()));
+        }
         let with_metadata = entry.save_metadata;
         let only_if_modified = only_if_modified && !with_metadata;
         if !entry.is_saving {

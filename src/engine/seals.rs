@@ -53,7 +53,7 @@ impl Actor {
         let metadata = row.ok_or_else(|| unknown(id))?.metadata.clone().unwrap_or_default();
         let seals = seals(&metadata, marks);
         let renew = move |session: Pin<&mut Session>, token| session.renew_seal(token, &seals);
-        self.run_work(id, Box::new(renew)).map(drop)
+        self.run_work(id, renew).map(drop)
     }
 }
 

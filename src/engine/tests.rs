@@ -226,7 +226,7 @@ async fn resume_data_that_does_not_fit_the_files_stops_the_torrent_and_names_the
     let payload = seeder.directory.path().join("payload.bin");
     let shorten = std::fs::File::options().write(true).open(&payload).unwrap();
     shorten.set_len(1_000_000).unwrap();
-    let fresh = start();
+    let mut fresh = start();
 
     fresh.engine.load(Prepared::from_resume(&saved.resume, &file).unwrap(), "default").unwrap();
 
@@ -234,6 +234,8 @@ async fn resume_data_that_does_not_fit_the_files_stops_the_torrent_and_names_the
     assert_eq!(stopped.status.failure, Some(Failure::Lasting));
     assert!(stopped.status.error.contains("`payload.bin`"), "{}", stopped.status.error);
     fresh.until(id, |torrent| torrent.status.is_paused).await;
+    assert_eq!(fresh.engine.save(id).await, Ok(()));
+    assert!(fresh.saved.try_recv().is_err(), "the next start is to find what this one found");
     assert_eq!(fresh.engine.retry(id).await, Ok(()), "asked to, it goes on: with a check");
     let checked = fresh.until(id, |torrent| torrent.status.stage == Stage::Downloading).await;
     assert_eq!((checked.pieces.count(), &*checked.status.error), (15, ""));
@@ -281,6 +283,31 @@ async fn a_torrent_is_added_once_and_removed_once() {
     assert!(lab.engine.get(id).is_none());
     assert_eq!(lab.engine.remove(id).await.unwrap_err().kind(), ErrorKind::NotFound);
     assert!(lab.directory.path().join("payload.bin").exists());
+}
+
+/// What is asked of a torrent that libtorrent is still taking in waits for that, in its order.
+#[tokio::test]
+async fn commands_reach_a_torrent_that_is_on_its_way_in() {
+    let lab = start();
+    let made = author(lab.directory.path(), true, false);
+    let file = made.metadata_bytes().unwrap();
+    let id = made.hashes.id();
+    let mut record = Prepared::from_torrent(&file).unwrap();
+    let options = AddOptions { save_path: lab.path(), is_paused: true, ..AddOptions::default() };
+    record.set_options(&options).unwrap();
+    lab.engine.load(record, "default").unwrap();
+    let pause = || timeout(LIMIT, lab.engine.pause(id));
+    assert_eq!(pause().await.expect("one that stands still is told to stop"), Ok(()));
+    assert!(lab.engine.get(id).unwrap().status.is_paused);
+    assert_eq!(lab.engine.resume(id, false).await, Ok(()));
+    lab.until(id, |torrent| torrent.status.stage == Stage::Seeding).await;
+    lab.until(id, |torrent| !torrent.status.is_paused).await;
+    // The second time nothing is left to be told of.
+    for _ in 0..2 {
+        assert_eq!(pause().await.expect("a stop is answered"), Ok(()));
+    }
+    assert_eq!(lab.engine.resume(id, false).await, Ok(()));
+    lab.until(id, |torrent| !torrent.status.is_paused).await;
 }
 
 #[tokio::test]

@@ -17,8 +17,8 @@ use crate::domain::torrent::Torrent;
 use crate::engine::actor::Actor;
 use crate::engine::actor::Entry;
 use crate::engine::actor::note_failure;
-use crate::engine::actor::row_of;
 use crate::engine::actor::unknown;
+use crate::engine::adding::row_of;
 use crate::engine::alerts::GIVEN_UP;
 use crate::engine::board::Token;
 use crate::engine::ffi::bridge::Alert;
@@ -67,12 +67,14 @@ impl Actor {
 
     /// Its files are not as its record says, and the service did not see it before: libtorrent has
     /// forgotten what it had, so going on means to check and to download, which is the user's wish
-    /// alone (rule D10). The guard has paused it.
+    /// alone (rule D10). The guard has paused it, and its record stays: the next start must not take
+    /// it for one that has nothing yet.
     pub(crate) fn resume_rejected(&mut self, alert: &Alert) {
         let Some(row) = self.board.row(alert.token) else { return };
         let Some(entry) = self.torrents.get_mut(&alert.token) else { return };
         let error = format!("{}; resume it to check what is there", named(&row, alert));
         entry.file_error = Some((error.clone(), Failure::Lasting));
+        entry.keeps_record = true;
         tracing::warn!(torrent = %row.id, error, "a torrent's files are not as its record says");
         self.show_error(alert.token, &error, Failure::Lasting);
     }
@@ -177,16 +179,22 @@ impl Actor {
 
     /// Lets a torrent that an error stopped try its files again.
     pub(crate) fn retry(&mut self, id: TorrentId) -> Result<()> {
-        let token = self.run_work(
-            id,
-            Box::new(|mut session, token| {
-                session.as_mut().clear_error(token)?;
-                session.as_mut().set_flag(token, Flag::UploadMode, false)?;
-                session.resume(token)
-            }),
-        )?;
-        self.clear_error(token);
+        let token = self.run_work(id, |mut session, token| {
+            session.as_mut().clear_error(token)?;
+            session.as_mut().set_flag(token, Flag::UploadMode, false)?;
+            session.resume(token)
+        })?;
+        self.told_to_run(token);
         Ok(())
+    }
+
+    /// libtorrent was told to let a torrent run, whatever stopped it before.
+    pub(crate) fn told_to_run(&mut self, token: Token) {
+        if let Some(entry) = self.torrents.get_mut(&token) {
+            entry.is_told_to_run = true;
+            entry.keeps_record = false;
+        }
+        self.clear_error(token);
     }
 
     /// Forgets an error; the next one is shown again.
@@ -203,7 +211,7 @@ impl Actor {
 
     fn stop_running(&mut self, token: Token) {
         if let Some(session) = self.session_of(token) {
-            note_failure("stop after a file error", session.pause(token));
+            note_failure("stop after a file error", session.pause(token).map(drop));
         }
     }
 

@@ -118,7 +118,6 @@ impl Loader {
 
     fn ready(&self, mut prepared: Prepared, stored: &LoadedTorrent) -> Result<Prepared> {
         let look = self.shares.look_before_loading(stored.id, &stored.save_path);
-        let is_share = look.is_some();
         let is_changed = matches!(look, Some(FirstLook::Changed));
         if let Some(look) = look {
             prepared.seal(&self.marks(stored.id, look))?;
@@ -128,8 +127,9 @@ impl Loader {
             prepared.set_running(true, false)?;
         } else if stored.options.is_stopped || has_what_was_wished(&prepared, stored) {
             prepared.set_running(true, false)?;
-        } else if is_share && !prepared.is_auto_managed {
-            // It may have been held back when the last process ended.
+        } else if prepared.is_paused && !prepared.is_auto_managed {
+            // The user's last word is in the options; the record may be older than that, or of a
+            // moment when the torrent was held back.
             prepared.set_running(false, false)?;
         }
         if stored.claims_in_doubt {
