@@ -46,6 +46,7 @@ public:
     void set_options(AddOptions const& options);
     void set_running(bool is_paused, bool is_auto_managed);
     void set_max_connections(std::int32_t count);
+    void set_save_path(rust::Str path);
     void replace_trackers(rust::Slice<rust::String const> urls);
     void replace_web_seeds(rust::Slice<rust::String const> urls);
     void replace_http_seeds(rust::Slice<rust::String const> urls);

@@ -294,6 +294,8 @@ void AddParams::set_running(bool is_paused, bool is_auto_managed)
     if (is_auto_managed) flags |= lt::torrent_flags::auto_managed;
 }
 
+void AddParams::set_save_path(rust::Str path) { impl->params.save_path = std::string(path); }
+
 void AddParams::set_max_connections(std::int32_t count) { impl->params.max_connections = count; }
 
 void AddParams::replace_trackers(rust::Slice<rust::String const> urls)

@@ -25,6 +25,7 @@ mod keep;
 mod listeners;
 mod lost_files;
 mod metadata_only;
+mod moving;
 mod native;
 mod porla;
 mod power;

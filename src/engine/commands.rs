@@ -114,7 +114,7 @@ impl Engine {
         self.run(id, move |session, token| session.reannounce(token, &url)).await
     }
 
-    /// Moves the files to the directory `path`; answered when they are there.
+    /// Moves the files to the directory `path`; answered when they are there, which may take hours.
     ///
     /// # Errors
     /// `NotFound`; Invalid with the system's text; Busy.
@@ -127,7 +127,8 @@ impl Engine {
         let work = move |session: Pin<&mut bridge::Session>, token| {
             session.move_storage(token, &path, mode)
         };
-        self.wait(id, Outcome::Moved, work).await
+        let (work, outcome) = (Box::new(work), Outcome::Moved);
+        self.ask_patiently(|reply| Message::Await { id, work, outcome, reply }).await
     }
 
     /// Renames file `file`, below the save path.

@@ -394,7 +394,7 @@ pub(crate) mod bridge {
         fn forget_pieces(self: Pin<&mut AddParams>) -> Result<()>;
         /// Says that every piece is there and verified: for data that was hashed a moment ago.
         fn claim_all_pieces(self: Pin<&mut AddParams>) -> Result<()>;
-        /// Resume data, bencoded, without the info dictionary.
+        fn set_save_path(self: Pin<&mut AddParams>, path: &str) -> Result<()>;
         fn resume_bytes(self: &AddParams) -> Result<Vec<u8>>;
         /// The .torrent file; an error when the metadata is not known.
         fn metadata_bytes(self: &AddParams) -> Result<Vec<u8>>;

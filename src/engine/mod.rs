@@ -329,6 +329,13 @@ impl Engine {
         }
     }
 
+    /// As [`Engine::ask`], however long it takes.
+    async fn ask_patiently(&self, message: impl FnOnce(Reply) -> Message) -> Result<()> {
+        let (reply, answer) = oneshot::channel();
+        self.queue.try_send(message(reply)).map_err(full)?;
+        answer.await.map_err(|_| stopped())?
+    }
+
     async fn ask<T>(&self, message: impl FnOnce(Reply<T>) -> Message) -> Result<T> {
         let (reply, answer) = oneshot::channel();
         self.queue.try_send(message(reply)).map_err(full)?;

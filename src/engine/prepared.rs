@@ -210,6 +210,16 @@ impl Prepared {
         Ok(())
     }
 
+    /// Says where its files are: for a torrent loaded from the store.
+    ///
+    /// # Errors
+    /// Internal, never expected.
+    pub fn set_save_path(&mut self, path: &str) -> Result<()> {
+        self.params.pin_mut().set_save_path(path).map_err(refused)?;
+        self.save_path = path.into();
+        Ok(())
+    }
+
     /// Forgets which pieces are there, so that adding hashes all of them again.
     ///
     /// # Errors

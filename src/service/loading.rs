@@ -17,6 +17,7 @@ use crate::domain::torrent::Status;
 use crate::domain::torrent::Torrent;
 use crate::engine::Engine;
 use crate::engine::Prepared;
+use crate::service::moving;
 use crate::service::paths::Roots;
 use crate::service::presence;
 use crate::service::presence::Claim;
@@ -87,22 +88,27 @@ impl Loader {
         runtime()?.block_on(self.torrents.labels().load())
     }
 
-    fn load(&self, stored: LoadedTorrent) -> Result<()> {
+    fn load(&self, mut stored: LoadedTorrent) -> Result<()> {
         let metadata = stored.metadata_file.as_deref().unwrap_or_default();
-        let prepared = match Prepared::from_resume(&stored.resume, metadata) {
+        let mut prepared = match Prepared::from_resume(&stored.resume, metadata) {
             Ok(prepared) => prepared,
             Err(error) => return self.show(&stored, error.message()),
         };
+        let has_moved = self.end_move(&mut prepared, &mut stored);
         let mut prepared = self.ready(prepared, &stored)?;
         prepared.max_connections = self.torrents.labels().get(stored.id).max_connections;
         let session = &stored.options.session;
         match self.missing(&prepared) {
-            None => self.engine.load(prepared, session),
+            None => self.engine.load(prepared, session)?,
             Some(why) => {
                 tracing::warn!(torrent = %stored.id, why, "holding a torrent back");
-                self.engine.hold(prepared, session, why)
+                self.engine.hold(prepared, session, why)?;
             }
         }
+        if has_moved {
+            self.torrents.settle_move(stored.id);
+        }
+        Ok(())
     }
 
     /// What is gone of what a torrent has, or of where it is to write (rules D10, D11).
@@ -114,6 +120,23 @@ impl Loader {
             priorities: &prepared.file_priorities,
         };
         presence::missing(&self.roots, &claim)
+    }
+
+    /// A move of its files that was cut short ends before anybody looks for them (rule D20).
+    fn end_move(&self, prepared: &mut Prepared, stored: &mut LoadedTorrent) -> bool {
+        let to = &stored.options.moving_to;
+        match moving::end(&self.roots, prepared, to) {
+            Ok(true) => {
+                stored.save_path = prepared.save_path.to_string();
+                tracing::warn!(torrent = %stored.id, at = stored.save_path, "ended a move of its files");
+                true
+            }
+            Ok(false) => false,
+            Err(error) => {
+                tracing::error!(%error, torrent = %stored.id, "cannot end a move");
+                false
+            }
+        }
     }
 
     fn ready(&self, mut prepared: Prepared, stored: &LoadedTorrent) -> Result<Prepared> {

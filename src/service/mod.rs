@@ -34,6 +34,7 @@ pub mod membership;
 pub mod mending;
 pub mod metadata_only;
 pub(crate) mod metainfo;
+pub(crate) mod moving;
 pub mod parts;
 pub mod paths;
 pub(crate) mod presence;

@@ -5,7 +5,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::domain::error::Error;
-use crate::domain::error::ErrorKind;
 use crate::domain::error::Result;
 use crate::domain::hash::TorrentId;
 use crate::domain::torrent_flags::TorrentFlags;
@@ -136,15 +135,11 @@ impl Torrents {
     pub(super) fn start_move(&self, id: TorrentId, path: String, mode: MoveMode) {
         let torrents = self.clone();
         tokio::spawn(async move {
-            let engine = &torrents.inner.engine;
-            let outcome = match engine.move_storage(id, path, mode).await {
-                Ok(()) => engine.save(id).await,
-                // It takes longer than a caller waits; the engine goes on and tells the board.
-                Err(error) if error.kind() == ErrorKind::Busy => Ok(()),
-                Err(error) => Err(error),
-            };
-            if let Err(error) = outcome {
-                tracing::warn!(%error, torrent = %id, "cannot move a torrent's files");
+            match torrents.relocate(id, path, mode).await {
+                Ok(()) => {}
+                Err(error) => {
+                    tracing::warn!(%error, torrent = %id, "cannot move a torrent's files")
+                }
             }
         });
     }

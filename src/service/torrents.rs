@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use dashmap::DashMap;
 use tokio::sync::Notify;
+use tokio::sync::Semaphore;
 use tokio::sync::broadcast;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -34,10 +35,12 @@ use crate::domain::torrent::Torrent;
 use crate::engine::Engine;
 use crate::engine::MoveMode;
 pub use crate::engine::QueueMove;
+use crate::service::adding::DECIDED_AT_ONCE;
 use crate::service::adding::select;
 use crate::service::inspect::LookUps;
 use crate::service::labels::Labels;
 use crate::service::mending;
+use crate::service::moving::Moves;
 use crate::service::paths::Roots;
 use crate::store::Store;
 pub use crate::store::TorrentOptions;
@@ -62,6 +65,9 @@ pub(super) struct Inner {
     pub(super) options: DashMap<TorrentId, TorrentOptions>,
     labels: Labels,
     pub(super) look_ups: LookUps,
+    pub(super) moves: Moves,
+    /// Turns of those who look where a torrent is to be.
+    pub(super) deciding: Semaphore,
     /// Torrents being added or removed now: one change of existence at a time.
     in_change: Mutex<HashSet<TorrentId>>,
     /// Told whenever one of those changes ended.
@@ -91,6 +97,8 @@ impl Torrents {
             options: DashMap::new(),
             labels,
             look_ups: LookUps::new(look_up_limit),
+            moves: Moves::new(),
+            deciding: Semaphore::new(DECIDED_AT_ONCE),
             in_change: Mutex::default(),
             change_ended: Notify::new(),
             option_changes: AtomicU64::new(0),
@@ -308,12 +316,13 @@ impl Torrents {
         let torrent = self.get(id)?;
         let path = self.resolve_existing(destination).await?;
         self.drop_completed_dir(&torrent).await?;
-        let moved = self.inner.engine.move_storage(id, path, MoveMode::FailIfExists);
-        match tokio::time::timeout(MOVE_LIMIT, moved).await {
-            Ok(outcome) => outcome?,
-            Err(_) => return Ok(()),
+        // Whoever no longer waits does not end it.
+        let torrents = self.clone();
+        let moving = async move { torrents.relocate(id, path, MoveMode::FailIfExists).await };
+        match tokio::time::timeout(MOVE_LIMIT, tokio::spawn(moving)).await {
+            Ok(outcome) => outcome.map_err(|_| Error::internal("moving files panicked"))?,
+            Err(_) => Ok(()),
         }
-        self.inner.engine.save(id).await
     }
 
     /// Wants the files of these indices and no others; an empty list wants all.
@@ -369,10 +378,15 @@ impl Torrents {
     /// The .torrent file.
     ///
     /// # Errors
-    /// `NotFound`, also before the metadata is known.
+    /// `NotFound`, also before the metadata is known; those of the store.
     pub async fn torrent_file(&self, id: TorrentId) -> Result<Vec<u8>> {
-        self.get(id)?;
-        let file = self.inner.store.metadata_file(id).await?;
+        let torrent = self.get(id)?;
+        let mut file = self.inner.store.metadata_file(id).await?;
+        if file.is_none() && torrent.metadata.is_some() {
+            // A peer told it a moment ago.
+            self.inner.engine.save(id).await?;
+            file = self.inner.store.metadata_file(id).await?;
+        }
         file.ok_or_else(|| Error::not_found("the metadata of this torrent is not known yet"))
     }
 

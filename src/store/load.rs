@@ -232,11 +232,11 @@ fn set_torrent_aside(conn: &Connection, number: i64, damage: &Damage) -> rusqlit
          SELECT 'torrents', t.id, r.name, r.save_path, ?2, r.resume, m.file,
              format('v2=%s added_at=%s session=%s is_stopped=%s anon_hops=%s safe_seeding=%s '
                  || 'completed_dir=%s made_here=%s removal=%s seed_ratio=%s seed_ratio_met=%s '
-                 || 'only_metadata=%s version=%s checksum=%s ',
+                 || 'only_metadata=%s moving_to=%s version=%s checksum=%s ',
                  quote(v2), quote(added_at), quote(session), quote(is_stopped), quote(anon_hops),
                  quote(safe_seeding), quote(completed_dir), quote(made_here), quote(removal),
                  quote(seed_ratio), quote(seed_ratio_met), quote(only_metadata),
-                 quote(t.version), quote(t.checksum))
+                 quote(moving_to), quote(t.version), quote(t.checksum))
              || format('payload_synced=%s claimed_pieces=%s boot_id=%s resume_version=%s '
                  || 'resume_checksum=%s metadata_version=%s metadata_checksum=%s',
                  quote(payload_synced), quote(claimed_pieces), quote(boot_id), quote(r.version),

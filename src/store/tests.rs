@@ -163,6 +163,7 @@ fn later_records_replace_earlier_ones() {
         anon_hops: u32::MAX,
         safe_seeding: true,
         completed_dir: "/done".into(),
+        moving_to: "/moving".into(),
         made_here: true,
         seed_ratio: Some(Ratio::of_thousandths(u32::MAX)),
         seed_ratio_met: true,

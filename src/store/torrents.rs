@@ -41,6 +41,8 @@ pub struct TorrentOptions {
     pub seed_ratio_met: bool,
     /// It stops once its metadata is there, and nothing else of it is downloaded until then.
     pub only_metadata: bool,
+    /// Where its files were last on their way to; empty = nowhere.
+    pub moving_to: String,
 }
 
 /// A torrent to be kept from now on.
@@ -107,7 +109,7 @@ pub(super) struct Entry {
 /// The columns of [`Entry`] in the order in which [`Entry::read`] takes them.
 pub(super) const ENTRY_COLUMNS: &str = "t.v2, t.added_at, t.session, t.is_stopped, t.anon_hops, \
     t.safe_seeding, t.completed_dir, t.made_here, t.removal, t.seed_ratio, \
-    t.seed_ratio_met, t.only_metadata, t.version, t.checksum";
+    t.seed_ratio_met, t.only_metadata, t.moving_to, t.version, t.checksum";
 
 impl Removal {
     fn from_code(code: i64) -> Option<Self> {
@@ -148,6 +150,7 @@ impl Entry {
             seed_ratio: columns.optional_count()?.map(Ratio::of_thousandths),
             seed_ratio_met: columns.flag()?,
             only_metadata: columns.flag()?,
+            moving_to: columns.text()?.to_owned(),
             ..entry.options
         };
         let entry = Self { options, ..entry };
@@ -170,12 +173,17 @@ impl Entry {
             .int(self.removal.code());
         // Records of before these columns have none of it, and a checksum that does not know them.
         let further = (options.seed_ratio, options.seed_ratio_met, options.only_metadata);
-        if further == (None, false, false) {
+        if further == (None, false, false) && options.moving_to.is_empty() {
             return seal;
         }
-        seal.int(options.seed_ratio.map_or(-1, |ratio| i64::from(ratio.thousandths())))
+        let seal = seal
+            .int(options.seed_ratio.map_or(-1, |ratio| i64::from(ratio.thousandths())))
             .int(i64::from(options.seed_ratio_met))
-            .int(i64::from(options.only_metadata))
+            .int(i64::from(options.only_metadata));
+        match options.moving_to.is_empty() {
+            true => seal,
+            false => seal.text(&options.moving_to),
+        }
     }
 
     /// Writes the row of `id`, new or in place, and returns its number.
@@ -184,14 +192,14 @@ impl Entry {
         let mut put = conn.prepare_cached(
             "INSERT INTO torrents (id, v2, added_at, session, is_stopped, anon_hops, safe_seeding,
                  completed_dir, made_here, removal, seed_ratio, seed_ratio_met, only_metadata,
-                 version, checksum)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
+                 moving_to, version, checksum)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
              ON CONFLICT (id) DO UPDATE SET session = excluded.session,
                  is_stopped = excluded.is_stopped, anon_hops = excluded.anon_hops,
                  safe_seeding = excluded.safe_seeding, completed_dir = excluded.completed_dir,
                  made_here = excluded.made_here, removal = excluded.removal,
                  seed_ratio = excluded.seed_ratio, seed_ratio_met = excluded.seed_ratio_met,
-                 only_metadata = excluded.only_metadata,
+                 only_metadata = excluded.only_metadata, moving_to = excluded.moving_to,
                  version = excluded.version, checksum = excluded.checksum
              RETURNING number",
         )?;
@@ -209,6 +217,7 @@ impl Entry {
             options.seed_ratio.map(Ratio::thousandths),
             options.seed_ratio_met,
             options.only_metadata,
+            options.moving_to,
             VERSION,
             self.seal(id).finish(),
         ];

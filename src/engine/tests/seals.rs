@@ -16,6 +16,7 @@ use crate::domain::torrent::Stage;
 use crate::domain::torrent::Torrent;
 use crate::engine::MoveMode;
 use crate::engine::Prepared;
+use crate::engine::tests::LIMIT;
 use crate::engine::tests::Lab;
 use crate::engine::tests::author_of;
 use crate::engine::tests::payload;
@@ -122,8 +123,14 @@ async fn nothing_is_sent_of_a_changed_file_until_its_seal_is_renewed() {
         // Let go on without another seal, it fails again.
         seeder.lab.engine.resume(seeder.id, false).await.unwrap();
         seeder.lab.until(seeder.id, |t| !t.status.is_paused && t.status.failure.is_none()).await;
-        let _other = seeder.leecher().await;
+        let other = seeder.leecher().await;
         seeder.broken().await;
+        for gone in [leecher, other] {
+            gone.engine.stop(LIMIT).await.unwrap();
+        }
+        // A stop of what runs is answered when all that was read for them has failed.
+        seeder.lab.engine.resume(seeder.id, false).await.unwrap();
+        seeder.lab.engine.pause(seeder.id).await.unwrap();
         let renewed = marks(seeder.lab.directory.path());
         seeder.lab.engine.renew_seal(seeder.id, renewed).await.unwrap();
         seeder.lab.engine.resume(seeder.id, false).await.unwrap();
