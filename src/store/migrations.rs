@@ -22,6 +22,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0006_accounts.sql"),
     include_str!("migrations/0007_keep.sql"),
     include_str!("migrations/0008_wishes.sql"),
+    include_str!("migrations/0009_sessions.sql"),
 ];
 
 /// Marks the file as a store of this program: "Cove" in ASCII (rule D5).
