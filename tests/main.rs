@@ -34,6 +34,7 @@ mod removing;
 mod restart;
 mod seals;
 mod seeding;
+mod sessions;
 mod settings;
 mod share;
 mod share_accounts;

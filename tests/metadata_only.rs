@@ -130,3 +130,30 @@ fn files_are_selected_when_the_metadata_is_there_and_not_before() {
     assert_eq!(answer.status, 400, "{}", answer.text());
     assert!(app.api.downloads().is_empty());
 }
+
+/// The same wish at our own API.
+#[test]
+fn our_own_api_takes_the_wish_too() {
+    let source = Source::new();
+    let _seeder = source.start();
+    let home = Home::new();
+    let app = home.start();
+    let link = source.torrent.magnet_by(&source.tracker.url);
+    let added =
+        app.api.call("POST", "/v1/torrents", &json!({ "uri": link, "only_metadata": true }));
+    assert_eq!(added.status, 201, "{}", added.text());
+    source.wait_stopped(&app);
+    let at = format!("/v1/torrents/{}/start", source.torrent.hash);
+    assert_eq!(app.api.call("POST", &at, &json!({})).status, 204);
+    app.api.wait_seeding(&source.torrent.hash);
+
+    // A torrent file has its metadata: it is added stopped.
+    let file = Recipe::named("other").single(&payload(74, 100));
+    let target = "/v1/torrents?only_metadata=true";
+    let kind = "application/x-bittorrent";
+    let added = app.api.try_call("POST", target, kind, Some(&file.file)).unwrap();
+    assert_eq!((added.status, &added.json()["paused"]), (201, &json!(true)));
+    let selecting = json!({ "uri": file.magnet(), "only_metadata": true, "files": [0] });
+    app.api.remove(&file.hash, false);
+    assert_eq!(app.api.call("POST", "/v1/torrents", &selecting).status, 400);
+}

@@ -631,10 +631,14 @@ fn schemathesis_finds_nothing() {
     let app = home.start();
     assert_eq!(add_file(&app, &torrent.file, "").status, 201);
     let program = python.with_file_name("schemathesis");
-    // Random info-hashes lead nowhere: parts of torrents are asked of one that is there.
+    assert_eq!(post(&app, "/v1/sessions", json!({"name": "added"})).status, 201);
+    // Random info-hashes lead nowhere: parts of torrents are asked of one that is there. It could not
+    // be streamed in a session that is paused.
     let config = format!(
         "[[operations]]\ninclude-path-regex = \"^/v1/torrents/.hash./.+\"\n\
-         parameters = {{ \"path.hash\" = \"{}\", \"path.index\" = 1 }}\n",
+         parameters = {{ \"path.hash\" = \"{}\", \"path.index\" = 1 }}\n\
+         [[operations]]\ninclude-path-regex = \"^/v1/sessions/.+\"\n\
+         parameters = {{ \"path.name\" = \"added\" }}\n",
         torrent.hash
     );
     fs::write(home.outer.path().join("schemathesis.toml"), config).unwrap();

@@ -208,3 +208,19 @@ fn a_file_changed_after_a_restart_is_not_sent_either() {
     friend.had();
     app.stop();
 }
+
+#[test]
+fn a_file_changed_in_an_added_session_is_not_sent_either() {
+    let Some(mut friend) = Friend::start("a share that changes in its new session") else { return };
+    let home = blind_home();
+    let app = home.start();
+    let hash = share_film(&home)["info_hash"].as_str().unwrap().to_owned();
+    app.api.wait_seeding(&hash);
+    let added = app.api.call("POST", "/v1/sessions", &json!({ "name": "other" }));
+    assert_eq!(added.status, 201, "{}", added.text());
+    let wish = json!({ "session": "other" });
+    let moved = app.api.call("PATCH", &format!("/v1/torrents/{hash}"), &wish);
+    assert_eq!(moved.status, 204, "{}", moved.text());
+    change_in_the_middle(&home, &app, &hash, &mut friend);
+    app.stop();
+}

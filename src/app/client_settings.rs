@@ -6,6 +6,7 @@ use crate::app::config::ClientConfig;
 use crate::app::config::DiskBackend;
 use crate::app::config::Setting;
 use crate::app::config::Utp;
+use crate::engine::DEFAULT_SESSION_NUMBER;
 use crate::engine::SessionConfig;
 use crate::engine::settings::SettingValue;
 
@@ -44,6 +45,7 @@ pub(crate) fn default_session(client: &ClientConfig) -> SessionConfig {
     let own = settings.into_iter().map(|(name, value)| (name.to_owned(), value));
     let theirs = client.settings.iter().map(|(name, value)| (name.clone(), value_of(value)));
     SessionConfig {
+        number: DEFAULT_SESSION_NUMBER,
         name: DEFAULT_SESSION.to_owned(),
         settings: own.chain(theirs).collect(),
         cove_disk: client.disk == DiskBackend::Cove,

@@ -33,6 +33,7 @@ use crate::domain::error::ErrorKind;
 use crate::engine::Engine;
 use crate::engine::EngineConfig;
 use crate::engine::Farewell;
+use crate::engine::SessionConfig;
 use crate::http::EventStreams;
 use crate::http::Role;
 use crate::http::Server;
@@ -47,6 +48,8 @@ use crate::service::doctor::Plan;
 use crate::service::events;
 use crate::service::health::Health;
 use crate::service::keeper;
+use crate::service::kept_sessions;
+use crate::service::kept_sessions::KeptSession;
 use crate::service::lifecycle::Lifecycle;
 use crate::service::loading::Loader;
 use crate::service::members::Members;
@@ -55,6 +58,7 @@ use crate::service::metadata_only;
 use crate::service::paths::Roots;
 use crate::service::reach::Reach;
 use crate::service::seeding;
+use crate::service::sessions::Sessions;
 use crate::service::settings::Changes;
 use crate::service::settings::Settings;
 use crate::service::settings::kept;
@@ -161,7 +165,11 @@ async fn start(loaded: &Loaded) -> Result<Running, Failure> {
     let swarms = tracker::load(&config.tracker, &store).await?;
     let sharing = sharing::load(&swarms, &opened).await?;
     let (farewell, ended) = accounts::farewells();
-    let engine = start_engine(config, records, (sharing.members.clone(), farewell))?;
+    let base = client_settings::default_session(&config.client);
+    let added = kept_sessions::kept(&store, &base).await?;
+    let run = all_sessions(&base, &added);
+    let engine = start_engine(config, run, records, (sharing.members.clone(), farewell))?;
+    let sessions = Sessions::new(engine.clone(), store.clone(), base, added);
     let keeper = tokio::spawn(keeper::run(store.clone(), waiting));
     let addresses = Addresses {
         url: state_dir::local_url(config.api.tls.scheme(), &server.addresses(Role::Api))
@@ -181,7 +189,7 @@ async fn start(loaded: &Loaded) -> Result<Running, Failure> {
     let reach = sharing::reach(&config.tracker, &addresses, swarms.clone());
     let plan = doctor::running(config, server.addresses(Role::Api), &addresses);
     let known = (swarms, sharing, (reach, ended), plan);
-    let handle = load(loaded, changes, doors, &engine, opened, known)?;
+    let handle = load(loaded, changes, doors, (&engine, sessions), opened, known)?;
     let lifecycle = handle.lifecycle.clone();
     let (stop_http, stop) = watch::channel(false);
     let events = tokio::spawn(events::run(handle.events.clone(), stop.clone()));
@@ -229,11 +237,12 @@ fn open_store(state: &StateDir) -> Result<Opened, Failure> {
 
 fn start_engine(
     config: &Config,
+    sessions: Vec<SessionConfig>,
     records: mpsc::Sender<crate::engine::Saved>,
     (members, farewell): (Members, Farewell),
 ) -> Result<Engine, Failure> {
     let engine = EngineConfig {
-        sessions: vec![client_settings::default_session(&config.client)],
+        sessions,
         resume_interval: Duration::from_secs(u64::from(config.client.resume_interval_s)),
         judge: Arc::new(move |torrent, remote, local| members.judge(torrent, remote, local)),
         farewell,
@@ -242,6 +251,12 @@ fn start_engine(
         ErrorKind::Invalid => Failure(Exit::Usage, error.to_string()),
         _ => Failure(Exit::Error, error.to_string()),
     })
+}
+
+/// The session of the configuration, and those that were added in earlier runs.
+fn all_sessions(base: &SessionConfig, added: &[KeptSession]) -> Vec<SessionConfig> {
+    let added = added.iter().map(|kept| kept_sessions::config_of(base, kept));
+    std::iter::once(base.clone()).chain(added).collect()
 }
 
 /// The configuration with what was changed in earlier runs, while the program ran.
@@ -255,7 +270,7 @@ fn load(
     loaded: &Loaded,
     changes: &Changes,
     doors: Doors,
-    engine: &Engine,
+    (engine, sessions): (&Engine, Sessions),
     opened: Opened,
     (tracker, sharing, reach, plan): (Tracker, Sharing, (Reach, EndedLinks), Plan),
 ) -> Result<Services, Failure> {
@@ -263,7 +278,7 @@ fn load(
     let roots = Roots::new(config.client.roots.clone(), loaded.forbidden_paths());
     let Opened { store, torrents: stored, bad, .. } = opened;
     let torrents = Torrents::new(
-        engine.clone(),
+        (engine.clone(), sessions.clone()),
         store.clone(),
         roots.clone(),
         &config.client.download_dir,
@@ -275,11 +290,11 @@ fn load(
     let (judge, changes) = (settings::judge(loaded), changes.clone());
     let watched = (
         Stats::new(engine.clone(), tracker.clone(), store.clone()),
-        Settings::new(store.clone(), engine.clone(), tracker.clone(), judge, changes)?,
+        Settings::new(store.clone(), sessions.clone(), tracker.clone(), judge, changes)?,
         Health::new(engine.clone(), store.clone()),
     );
     let swarms = (Swarms::new(tracker.clone()), Access::new(store.clone(), tracker.clone()));
-    let own = (torrents.clone(), swarms, sharing);
+    let own = ((torrents.clone(), sessions), swarms, sharing);
     let looked_at = (plan, tracker);
     let floors = (engine, &store);
     let services = services::services(config, doors, floors, &roots, own, watched, looked_at);

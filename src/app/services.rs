@@ -51,13 +51,16 @@ use crate::tracker::Tracker;
 /// How long fetching a torrent may take (rule F6).
 const FETCH_LIMIT: Duration = Duration::from_secs(10);
 
+/// Torrents and where they live, our tracker, and shares.
+pub(crate) type Own = ((Torrents, Sessions), (Swarms, Access), SharingServices);
+
 /// Every service, over a running engine.
 pub(crate) fn services(
     config: &Config,
     doors: Doors,
     (engine, store): (&Engine, &Store),
     roots: &Roots,
-    (torrents, (swarms, access), sharing): (Torrents, (Swarms, Access), SharingServices),
+    ((torrents, sessions), (swarms, access), sharing): Own,
     (stats, settings, health): (Stats, Settings, Health),
     (plan, tracker): (Plan, Tracker),
 ) -> Services {
@@ -71,7 +74,6 @@ pub(crate) fn services(
         Events::new(torrents.clone(), swarms.clone(), (shares.clone(), share_jobs.clone()));
     let (kv, labels) = (Kv::new(store.clone()), torrents.labels().clone());
     let presets = settings.presets();
-    let sessions = Sessions::new(engine.clone());
     let (browse, lifecycle) = (Browse::new(roots.clone()), Lifecycle::new());
     let Doors { auth, tokens, users } = doors;
     Services {

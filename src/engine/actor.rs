@@ -15,7 +15,6 @@ use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 use std::time::Instant;
 
-use cxx::UniquePtr;
 use tokio::sync::broadcast;
 use tokio::sync::mpsc;
 use tokio::sync::watch;
@@ -38,38 +37,27 @@ use crate::engine::message::Note;
 use crate::engine::message::Outcome;
 use crate::engine::message::Reply;
 use crate::engine::message::Saved;
-use crate::engine::prepared;
+use crate::engine::migrating::Migration;
 use crate::engine::prepared::Prepared;
 use crate::engine::prepared::refused;
 use crate::engine::settings::PreparedSession;
-use crate::engine::settings::count_or_any;
+use crate::engine::slots::Launch;
+use crate::engine::slots::Slots;
 use crate::engine::stats::Stats;
 use crate::engine::trouble::recount;
 use crate::engine::waker::Farewell;
-use crate::engine::waker::Gate;
 use crate::engine::waker::Judge;
-use crate::engine::waker::Waker;
 
 /// How often changed statuses are asked for.
 const UPDATE_EVERY: Duration = Duration::from_secs(1);
 /// How soon they are asked for again when something is known to have changed.
 const UPDATE_SOON: Duration = Duration::from_millis(40);
 
-/// A running session and its name.
-pub(crate) struct Slot {
-    pub(crate) name: Arc<str>,
-    pub(crate) session: UniquePtr<bridge::Session>,
-    pub(crate) pex: bool,
-    /// As libtorrent counts: -1 = any number.
-    pub(crate) connections_per_torrent: i32,
-    /// What it was given beside libtorrent's defaults.
-    pub(crate) settings: Vec<bridge::Setting>,
-}
-
 /// What the engine thread remembers of a torrent beside its row on the board.
 #[derive(Default)]
 pub(crate) struct Entry {
-    pub(crate) session: usize,
+    /// The number of the session that it lives in; 0 for one that is only shown.
+    pub(crate) session: u32,
     pub(crate) keep_on_failure: bool,
     /// libtorrent does not have it: only the reason is shown.
     pub(crate) is_shown_only: bool,
@@ -93,10 +81,14 @@ pub(crate) struct Entry {
     pub(crate) is_told_to_run: bool,
     /// libtorrent has forgotten what its record in the store claims, and nobody wants that yet.
     pub(crate) keeps_record: bool,
+    /// It is on its way to another session.
+    pub(crate) migration: Option<Migration>,
+    /// It comes from another session and is new to nobody.
+    pub(crate) has_moved_in: bool,
 }
 
 pub(crate) struct Actor {
-    pub(crate) slots: Vec<Slot>,
+    pub(crate) slots: Slots,
     pub(crate) board: Arc<Board>,
     pub(crate) events: broadcast::Sender<Event>,
     pub(crate) listening: watch::Sender<Option<u16>>,
@@ -108,7 +100,7 @@ pub(crate) struct Actor {
     /// Saves asked for and not yet handed up.
     pub(crate) saves_under_way: usize,
     pub(crate) update_soon: bool,
-    stats: Stats,
+    pub(crate) stats: Stats,
     updated_at: Instant,
     next_token: Token,
     wake_pending: Arc<AtomicBool>,
@@ -127,27 +119,14 @@ impl Actor {
         (judge, farewell): (&Judge, &Farewell),
     ) -> Result<Self> {
         let wake_pending = Arc::new(AtomicBool::new(false));
-        let start = |config: &PreparedSession| {
-            let pending = Arc::clone(&wake_pending);
-            let waker = Box::new(Waker::new(queue.clone(), pending, || Message::AlertsReady));
-            let options = bridge::SessionOptions {
-                limits: prepared::LIMITS,
-                cove_disk: config.cove_disk,
-                utp_to_lan: config.utp_to_lan,
-                roots: config.roots.clone(),
-            };
-            let gate = Box::new(Gate::new(Arc::clone(judge), Arc::clone(farewell)));
-            let session = bridge::new_session(&config.settings, &options, waker, gate);
-            let slot = |session| Slot {
-                name: config.name.clone(),
-                session,
-                pex: config.pex,
-                connections_per_torrent: count_or_any(config.connections_per_torrent),
-                settings: config.settings.clone(),
-            };
-            session.map_err(refused).map(slot)
+        let launch = Launch {
+            queue,
+            wake_pending: Arc::clone(&wake_pending),
+            judge: Arc::clone(judge),
+            farewell: Arc::clone(farewell),
+            board: Arc::clone(&board),
         };
-        let slots = sessions.iter().map(start).collect::<Result<Vec<_>>>()?;
+        let slots = Slots::start(sessions, launch)?;
         let now = Instant::now();
         Ok(Self {
             slots,
@@ -204,7 +183,7 @@ impl Actor {
         if self.torrents.is_empty() {
             return;
         }
-        for slot in &mut self.slots {
+        for slot in self.slots.iter_mut() {
             note_failure("update", slot.session.pin_mut().post_updates());
         }
         self.save_due(now);
@@ -213,11 +192,12 @@ impl Actor {
     /// Takes everything that waits in every session, in order.
     pub(crate) fn drain(&mut self) {
         self.wake_pending.store(false, Ordering::Release);
-        for index in 0..self.slots.len() {
+        for number in self.slots.numbers() {
+            let Some(slot) = self.slots.get_mut(number) else { continue };
             let mut batch = bridge::Batch::default();
-            note_failure("drain", self.slots[index].session.pin_mut().drain(&mut batch));
-            self.stats.answered(&self.slots, index, &batch.stats);
-            self.apply(batch);
+            note_failure("drain", slot.session.pin_mut().drain(&mut batch));
+            self.stats.answered(slot, &batch.stats);
+            self.apply(number, batch);
         }
         self.board.announce();
         self.board.pulse.note();
@@ -234,6 +214,16 @@ impl Actor {
             Message::Hold { prepared, session, why } => self.hold(*prepared, &session, why),
             Message::Release { id, is_stopped, reply } => {
                 let _ = reply.send(self.release(id, is_stopped));
+            }
+            Message::OpenSession { wish, reply } => drop(reply.send(self.slots.open(&wish))),
+            Message::CloseSession { number, reply } => self.close(number, reply),
+            Message::Depart { id, record, reply } => self.depart(id, record, reply),
+            Message::Stay { id, reply } => drop(reply.send(self.stay(id))),
+            Message::Arrive { id, prepared, session, reply } => {
+                self.arrive(id, *prepared, &session, reply);
+            }
+            Message::Rehome { id, session, reply } => {
+                let _ = reply.send(self.rehome(id, &session));
             }
             Message::OnSession { name, work, reply } => {
                 let _ = reply.send(self.work_on(&name, work));
@@ -275,11 +265,6 @@ impl Actor {
         self.next_token - 1
     }
 
-    /// Where the session of this name is; the first when there is none.
-    pub(crate) fn slot_of(&self, session: &str) -> usize {
-        self.slots.iter().position(|slot| *slot.name == *session).unwrap_or(0)
-    }
-
     fn show(&mut self, row: Torrent) {
         let token = self.new_token();
         if self.board.insert(token, row) {
@@ -302,8 +287,8 @@ impl Actor {
         if let Some(row) = self.board.row(token).filter(|_| self.is_shown_only(id)) {
             return Err(Error::conflict(format!("it cannot run: {}", row.status.error)));
         }
-        let slot = self.torrents.get(&token).map_or(0, |entry| entry.session);
-        work(self.slots[slot].session.pin_mut(), token).map_err(refused)?;
+        let session = self.session_of(token).ok_or_else(|| unknown(id))?;
+        work(session, token).map_err(refused)?;
         Ok(token)
     }
 
@@ -379,8 +364,8 @@ impl Actor {
 
     fn peers(&self, id: TorrentId) -> Result<Vec<Peer>> {
         let token = self.board.token(id).ok_or_else(|| unknown(id))?;
-        let slot = self.torrents.get(&token).map_or(0, |entry| entry.session);
-        let peers = self.slots[slot].session.peers(token).map_err(refused)?;
+        let slot = self.torrents.get(&token).and_then(|entry| self.slots.get(entry.session));
+        let peers = slot.ok_or_else(|| unknown(id))?.session.peers(token).map_err(refused)?;
         Ok(peers.iter().filter_map(convert::peer).collect())
     }
 
@@ -396,8 +381,8 @@ impl Actor {
         &mut self,
         token: Token,
     ) -> Option<std::pin::Pin<&mut bridge::Session>> {
-        let slot = self.torrents.get(&token)?.session;
-        Some(self.slots[slot].session.pin_mut())
+        let number = self.torrents.get(&token)?.session;
+        Some(self.slots.get_mut(number)?.session.pin_mut())
     }
 }
 

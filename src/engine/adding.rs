@@ -23,6 +23,7 @@ use crate::engine::message::Message;
 use crate::engine::message::Outcome;
 use crate::engine::message::Reply;
 use crate::engine::prepared::Prepared;
+use crate::engine::slots::no_session;
 
 impl Actor {
     /// Shows a torrent and hands it over.
@@ -33,15 +34,19 @@ impl Actor {
         keep_on_failure: bool,
         reply: Option<Reply>,
     ) {
-        let (token, index) = (self.new_token(), self.slot_of(session));
-        let row = row_of(&prepared, Arc::clone(&self.slots[index].name));
+        let Some(slot) = self.slots.named(session) else {
+            return answer(reply, Err(no_session(session)));
+        };
+        let (session, name) = (slot.number, Arc::clone(&slot.name));
+        let token = self.new_token();
+        let row = row_of(&prepared, name);
         let id = row.id;
         if !self.board.insert(token, row) {
             answer(reply, Err(Error::conflict(format!("torrent {id} is there already"))));
             return;
         }
-        let entry =
-            Entry { session: index, keep_on_failure, limits: prepared.limits, ..Entry::default() };
+        let limits = prepared.limits;
+        let entry = Entry { session, keep_on_failure, limits, ..Entry::default() };
         self.torrents.insert(token, entry);
         if let Some(reply) = reply {
             self.waiting.entry((token, Outcome::Added)).or_default().push(reply);
@@ -52,8 +57,11 @@ impl Actor {
     /// Gives libtorrent a torrent that is on the board.
     pub(crate) fn hand_over(&mut self, token: Token, mut prepared: Prepared) {
         let Some(entry) = self.torrents.get_mut(&token) else { return };
-        entry.deferred = Some(Vec::new());
-        let slot = &mut self.slots[entry.session];
+        // One that comes from another session has some already.
+        entry.deferred.get_or_insert_default();
+        let Some(slot) = self.slots.get_mut(entry.session) else {
+            return self.add_failed(token, "its session is closed");
+        };
         // What a record of the store says may be of an older configuration.
         let most = prepared.max_connections.unwrap_or(slot.connections_per_torrent);
         let limit = prepared.params.pin_mut().set_max_connections(most);
@@ -78,12 +86,13 @@ impl Actor {
     /// libtorrent has it.
     pub(crate) fn added(&mut self, token: Token) {
         self.board.update(token, |row| row.status.stage = Stage::CheckingResume);
-        self.tell_of(token, Event::Added);
-        let slot = self.torrents.get(&token).map_or(0, |entry| entry.session);
-        if !self.slots[slot].pex {
-            let session = self.slots[slot].session.pin_mut();
+        let Some(entry) = self.torrents.get_mut(&token) else { return };
+        let has_moved_in = std::mem::take(&mut entry.has_moved_in);
+        if let Some(slot) = self.slots.get_mut(entry.session).filter(|slot| !slot.pex) {
+            let session = slot.session.pin_mut();
             note_failure("switch off PEX", session.set_flag(token, bridge::Flag::DisablePex, true));
         }
+        self.tell_of(token, if has_moved_in { Event::StateChanged } else { Event::Added });
         self.finish(token, Outcome::Added, &Ok(()));
         self.update_soon = true;
         self.catch_up(token);
@@ -111,7 +120,7 @@ impl Actor {
         deferred.into_iter().for_each(|message| self.obey(message));
     }
 
-    fn catch_up(&mut self, token: Token) {
+    pub(crate) fn catch_up(&mut self, token: Token) {
         let deferred = self.take_deferred(token);
         deferred.into_iter().for_each(|message| self.obey(message));
     }
@@ -131,6 +140,7 @@ fn subject(message: &Message) -> Option<TorrentId> {
         | Message::Resume { id, .. }
         | Message::Retry { id, .. }
         | Message::RenewSeal { id, .. }
+        | Message::Depart { id, .. }
         | Message::Save { id, .. } => Some(*id),
         _ => None,
     }

@@ -11,6 +11,7 @@ use crate::domain::remote_tracker::TrackerState;
 use crate::domain::torrent::Stage;
 use crate::domain::torrent::Torrent;
 use crate::engine::actor::Actor;
+use crate::engine::actor::Entry;
 use crate::engine::actor::note_failure;
 use crate::engine::board::Token;
 use crate::engine::convert;
@@ -18,6 +19,7 @@ use crate::engine::ffi::bridge;
 use crate::engine::ffi::bridge::Alert;
 use crate::engine::ffi::bridge::AlertKind;
 use crate::engine::message::Outcome;
+use crate::engine::slots::DEFAULT_SESSION_NUMBER;
 
 /// What nobody needs to wait for once a torrent left libtorrent.
 pub(crate) const GIVEN_UP: [Outcome; 6] = [
@@ -30,17 +32,26 @@ pub(crate) const GIVEN_UP: [Outcome; 6] = [
 ];
 
 impl Actor {
-    /// Everything that one drain brought, in order.
-    pub(crate) fn apply(&mut self, batch: bridge::Batch) {
+    /// Everything that one drain of `session` brought, in order.
+    pub(crate) fn apply(&mut self, session: u32, batch: bridge::Batch) {
         for alert in batch.alerts {
-            self.apply_alert(alert);
+            // A session that a torrent has left may still speak of it.
+            if !self.is_elsewhere(alert.token, session) {
+                self.apply_alert(session, alert);
+            }
         }
         for status in batch.statuses {
-            self.apply_status(&status);
+            if !self.is_elsewhere(status.token, session) {
+                self.apply_status(&status);
+            }
         }
     }
 
-    fn apply_alert(&mut self, alert: Alert) {
+    fn is_elsewhere(&self, token: Token, session: u32) -> bool {
+        self.torrents.get(&token).is_some_and(|entry| entry.session != session)
+    }
+
+    fn apply_alert(&mut self, session: u32, alert: Alert) {
         let token = alert.token;
         if self.look_ups.contains_key(&token) {
             return self.looked(alert);
@@ -49,6 +60,7 @@ impl Actor {
             AlertKind::Added => self.added(token),
             AlertKind::AddFailed => self.add_failed(token, &alert.text),
             AlertKind::Removed if self.is_refused(token) => {}
+            AlertKind::Removed if self.is_migrating(token) => self.settle(token),
             AlertKind::Removed => self.removed(token),
             AlertKind::MetadataReceived => self.metadata_received(token),
             AlertKind::MetadataRefused => self.metadata_refused(token, &alert.text),
@@ -62,6 +74,7 @@ impl Actor {
                 }
                 self.changed(token);
                 self.finish(token, Outcome::Paused, &Ok(()));
+                self.halted(token);
             }
             AlertKind::PieceFinished => self.piece_finished(token, alert.number),
             AlertKind::ResumeData => self.resume_data(token, alert.data, alert.metadata),
@@ -79,28 +92,34 @@ impl Actor {
             | AlertKind::TrackerWarning
             | AlertKind::TrackerError
             | AlertKind::ScrapeReply => self.tracker(&alert),
-            _ => self.session_alert(&alert),
+            _ => self.session_alert(session, &alert),
         }
     }
 
-    fn session_alert(&mut self, alert: &Alert) {
-        self.board.outside.note(alert);
+    fn session_alert(&mut self, session: u32, alert: &Alert) {
+        let is_default = session == DEFAULT_SESSION_NUMBER;
+        if is_default {
+            self.board.outside.note(alert);
+        }
         match alert.kind {
             AlertKind::ListenSucceeded if alert.path == "tcp" => {
                 let port = u16::try_from(alert.number).ok();
-                tracing::info!(address = %alert.text, port, "listening for peers");
+                tracing::info!(address = %alert.text, port, session, "listening for peers");
+                self.board.note_port(session, port);
                 self.listening.send_if_modified(|seen| {
-                    let first = seen.unwrap_or(0) == 0;
+                    let first = is_default && seen.unwrap_or(0) == 0;
                     *seen = if first { port } else { *seen };
                     first
                 });
             }
             AlertKind::ListenFailed => {
                 tracing::error!(interface = %alert.path, port = alert.more, error = %alert.text,
-                    "cannot listen for peers; free the port or change client.listen");
+                    session, "cannot listen for peers; free the port or change client.listen");
                 self.tell(Event::Trouble(format!("cannot listen for peers: {}", alert.text)));
-                self.listening
-                    .send_if_modified(|seen| seen.is_none().then(|| *seen = Some(0)).is_some());
+                self.board.note_port(session, Some(0));
+                self.listening.send_if_modified(|seen| {
+                    (is_default && seen.is_none()).then(|| *seen = Some(0)).is_some()
+                });
             }
             AlertKind::ExternalIp => {
                 if let Ok(ip) = alert.text.parse() {
@@ -118,7 +137,7 @@ impl Actor {
     /// Alerts were lost: ask for every status, and save what might have missed its save.
     fn resynchronise(&mut self, lost: &str) {
         tracing::warn!(lost, "libtorrent dropped alerts; asking for every status again");
-        for slot in &mut self.slots {
+        for slot in self.slots.iter_mut() {
             note_failure("resynchronise", slot.session.pin_mut().post_all());
         }
         self.saves_under_way = 0;
@@ -146,8 +165,8 @@ impl Actor {
         };
         entry.save_metadata = true;
         entry.save_soon = true;
-        let slot = entry.session;
-        let Ok(told) = self.slots[slot].session.description(token) else {
+        let slot = self.slots.get(entry.session);
+        let Some(told) = slot.and_then(|slot| slot.session.description(token).ok()) else {
             return;
         };
         let metadata = convert::metadata(&told).map(Arc::new);
@@ -232,7 +251,9 @@ impl Actor {
 
     fn apply_status(&mut self, update: &bridge::StatusUpdate) {
         let found = self.torrents.get_mut(&update.token);
-        let Some(entry) = found.filter(|entry| !entry.is_shown_only) else {
+        // What is on its way to another session looks as before until it is there.
+        let is_here = |entry: &&mut Entry| !entry.is_shown_only && entry.migration.is_none();
+        let Some(entry) = found.filter(is_here) else {
             return;
         };
         entry.needs_save |= update.needs_resume;

@@ -18,6 +18,7 @@ use crate::domain::hash::TorrentId;
 use crate::domain::torrent::Torrent;
 use crate::engine::outside::Noted;
 use crate::engine::pulse::Pulse;
+use crate::engine::slots::OpenSession;
 
 /// A number that the engine gave a torrent when it was added; grows, so it orders by age.
 pub(crate) type Token = u64;
@@ -30,6 +31,7 @@ pub(crate) struct Board {
     pub(crate) pulse: Pulse,
     /// What is known of the way to us.
     pub(crate) outside: Noted,
+    sessions: RwLock<Arc<[OpenSession]>>,
 }
 
 #[derive(Default)]
@@ -43,7 +45,49 @@ struct Rows {
 impl Board {
     pub(crate) fn new() -> Self {
         let (rows, changed) = (RwLock::default(), watch::Sender::new(0));
-        Self { rows, changed, pulse: Pulse::default(), outside: Noted::default() }
+        let sessions = RwLock::new(Arc::new([]) as Arc<[OpenSession]>);
+        Self { rows, changed, pulse: Pulse::default(), outside: Noted::default(), sessions }
+    }
+
+    /// The sessions that run, the default one first.
+    pub(crate) fn sessions(&self) -> Arc<[OpenSession]> {
+        Arc::clone(&self.sessions.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A session runs from now on.
+    pub(crate) fn open_session(&self, session: OpenSession) {
+        self.change_sessions(|sessions| sessions.push(session));
+    }
+
+    /// A session runs no longer.
+    pub(crate) fn close_session(&self, number: u32) {
+        self.change_sessions(|sessions| sessions.retain(|session| session.number != number));
+    }
+
+    /// A session listens at this port, the first of several; 0 when it cannot, `None` when that is
+    /// to be seen.
+    pub(crate) fn note_port(&self, number: u32, port: Option<u16>) {
+        let is_meant = |session: &&mut OpenSession| {
+            let is_news = match port {
+                Some(0) => session.port.is_none(),
+                Some(_) => session.port.unwrap_or(0) == 0,
+                None => true,
+            };
+            session.number == number && is_news
+        };
+        self.change_sessions(|sessions| {
+            sessions.iter_mut().filter(is_meant).for_each(|session| session.port = port);
+        });
+    }
+
+    /// Whoever follows the rows is told of it: what is done for a torrent depends on its session.
+    fn change_sessions(&self, change: impl FnOnce(&mut Vec<OpenSession>)) {
+        let mut sessions = self.sessions.write().unwrap_or_else(PoisonError::into_inner);
+        let mut changed = sessions.to_vec();
+        change(&mut changed);
+        *sessions = changed.into();
+        drop(sessions);
+        self.write().revision += 1;
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Rows> {

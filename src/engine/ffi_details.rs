@@ -142,3 +142,23 @@ pub(crate) mod bridge {
         fn boost_version() -> Result<String>;
     }
 }
+
+/// A session that ends: it leaves its swarms, and to drop this waits until it has.
+pub(crate) struct Ending(#[expect(dead_code, reason = "it is only dropped")] Aborted);
+
+type Aborted = cxx::UniquePtr<bridge::Session>;
+
+impl Ending {
+    /// Begins to end a session.
+    pub(crate) fn of(mut session: Aborted) -> Self {
+        if let Err(error) = session.pin_mut().abort() {
+            tracing::error!(error = error.what(), "libtorrent refused to end a session");
+        }
+        Self(session)
+    }
+}
+
+// SAFETY: after abort() a session holds libtorrent's session_proxy, whose destructor joins the network
+// thread and may run on any other; what C++ calls in Rust, which is Send (`waker.rs` has the
+// compiler look); and maps that nobody else reads any more. It is handed over once, never shared.
+unsafe impl Send for Ending {}

@@ -76,7 +76,8 @@ impl Actor {
             return;
         }
         let token = self.new_token();
-        if let Err(error) = self.slots[0].session.pin_mut().add(prepared.params, token) {
+        let Some(slot) = self.slots.first_mut() else { return };
+        if let Err(error) = slot.session.pin_mut().add(prepared.params, token) {
             let _ = reply.send(Err(Error::invalid(error.what())));
             return;
         }
@@ -125,7 +126,7 @@ impl Actor {
     fn is_looked_at(&mut self, token: Token) {
         let Some(look_up) = self.look_ups.get_mut(&token) else { return };
         look_up.is_there = true;
-        let slot = &mut self.slots[0];
+        let Some(slot) = self.slots.first_mut() else { return };
         if !slot.pex {
             let outcome = slot.session.pin_mut().set_flag(token, Flag::DisablePex, true);
             note_failure("switch off PEX", outcome);
@@ -137,7 +138,8 @@ impl Actor {
 
     /// The torrent file comes with resume data. Nothing else of the torrent may happen meanwhile.
     fn take_metadata(&mut self, token: Token) {
-        let mut session = self.slots[0].session.pin_mut();
+        let Some(slot) = self.slots.first_mut() else { return };
+        let mut session = slot.session.pin_mut();
         let asked = session.as_mut().pause(token);
         let asked = asked.and_then(|_| session.save_resume(token, true, false));
         if asked.is_err() {
@@ -155,9 +157,9 @@ impl Actor {
     fn let_go(&mut self, token: Token) {
         let Some(look_up) = self.look_ups.get_mut(&token) else { return };
         look_up.is_over = true;
-        if look_up.is_there {
+        if let Some(slot) = self.slots.first_mut().filter(|_| look_up.is_there) {
             look_up.is_there = false;
-            let removed = self.slots[0].session.pin_mut().remove(token);
+            let removed = slot.session.pin_mut().remove(token);
             note_failure("let go of a torrent that was looked at", removed);
         }
     }

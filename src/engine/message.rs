@@ -64,6 +64,19 @@ pub(crate) enum Message {
     Hold { prepared: Box<Prepared>, session: Arc<str>, why: String },
     /// Runs a torrent that was held, as its record says, or stopped.
     Release { id: TorrentId, is_stopped: bool, reply: Reply },
+    /// Starts a session.
+    OpenSession { wish: Box<PreparedSession>, reply: Reply },
+    /// Ends a session that has no torrents; answered when its ports are free.
+    CloseSession { number: u32, reply: Reply },
+    /// Stops a torrent that is to live in another session; answered when its record, of which a copy
+    /// goes to `record`, is durable. Other commands wait from here on.
+    Depart { id: TorrentId, record: oneshot::Sender<Vec<u8>>, reply: Reply },
+    /// Lets a torrent that departs stay where it is.
+    Stay { id: TorrentId, reply: Reply },
+    /// Has a torrent that departs live in another session; answered when libtorrent took it.
+    Arrive { id: TorrentId, prepared: Box<Prepared>, session: Arc<str>, reply: Reply },
+    /// A torrent that is held back belongs to another session.
+    Rehome { id: TorrentId, session: Arc<str>, reply: Reply },
     /// Does `work` on the session of this name and answers.
     OnSession { name: String, work: SessionWork, reply: Reply },
     /// Does `work` and answers.

@@ -16,6 +16,7 @@ pub(crate) mod ffi_details;
 mod fresh;
 mod looking;
 mod message;
+mod migrating;
 mod outside;
 mod prepared;
 mod pulse;
@@ -23,6 +24,7 @@ mod saving;
 mod seals;
 mod sessions;
 pub mod settings;
+mod slots;
 mod stats;
 mod stopping;
 #[cfg(test)]
@@ -75,6 +77,8 @@ pub use crate::engine::prepared::Tuning;
 pub use crate::engine::sessions::SessionState;
 use crate::engine::settings::PreparedSession;
 use crate::engine::settings::SettingValue;
+pub use crate::engine::slots::DEFAULT_SESSION_NUMBER;
+pub use crate::engine::slots::OpenSession;
 pub use crate::engine::waker::Farewell;
 pub use crate::engine::waker::Judge;
 pub use crate::engine::waker::open_to_all;
@@ -88,7 +92,10 @@ const EVENTS_BEHIND_MAX: usize = 1024;
 const COMMAND_LIMIT: Duration = Duration::from_secs(20);
 
 /// One session to be started.
+#[derive(Clone, Debug)]
 pub struct SessionConfig {
+    /// Its number, which no other one has: [`DEFAULT_SESSION_NUMBER`] for the first.
+    pub number: u32,
     /// Its name, such as `default`.
     pub name: String,
     /// libtorrent settings by name, over the engine's own defaults.
@@ -107,7 +114,8 @@ pub struct SessionConfig {
 
 /// What the engine needs to start.
 pub struct EngineConfig {
-    /// The sessions; the first is where torrents go by default.
+    /// The sessions; the first is where torrents go by default. One of the others that libtorrent
+    /// refuses is logged and left out.
     pub sessions: Vec<SessionConfig>,
     /// How often progress is saved, at most.
     pub resume_interval: Duration,
@@ -117,7 +125,7 @@ pub struct EngineConfig {
     pub farewell: Farewell,
 }
 
-/// Settings for a running session, checked.
+/// A session's settings, checked.
 pub struct NewSettings(PreparedSession);
 
 /// The handle everybody clones.
@@ -129,7 +137,6 @@ pub struct Engine {
     listening: watch::Receiver<Option<u16>>,
     peer_lists: Fresh<Peer>,
     tracker_lists: Fresh<TrackerReport>,
-    sessions: Arc<[Arc<str>]>,
 }
 
 impl Engine {
@@ -150,7 +157,6 @@ impl Engine {
             listening: listening_reader,
             peer_lists: Fresh::default(),
             tracker_lists: Fresh::default(),
-            sessions: sessions.iter().map(|session| Arc::clone(&session.name)).collect(),
         };
         let (started, outcome) = std::sync::mpsc::channel();
         let body = move || {
@@ -292,7 +298,7 @@ impl Engine {
         self.ask(|reply| Message::Stats { reply }).await
     }
 
-    /// Checks settings for a session that runs, without applying them.
+    /// Checks the settings of a session, without applying them.
     ///
     /// # Errors
     /// Invalid, for an unknown or mistyped setting.

@@ -25,6 +25,7 @@ impl Actor {
             .torrents
             .iter()
             .filter(|(_, entry)| !entry.is_saving && !entry.is_shown_only)
+            .filter(|(_, entry)| entry.migration.is_none())
             .filter(|(_, entry)| {
                 let waited = entry.saved_at.is_none_or(|at| now.duration_since(at) >= interval);
                 entry.save_soon || (entry.needs_save && waited)
@@ -86,8 +87,10 @@ impl Actor {
 
     pub(crate) fn resume_data(&mut self, token: Token, resume: Vec<u8>, metadata: Vec<u8>) {
         self.save_ended(token);
+        let resume = self.departing(token, resume);
         self.hand_up(token, resume, metadata);
         self.save_next(token);
+        self.save_departing(token);
     }
 
     fn hand_up(&mut self, token: Token, resume: Vec<u8>, metadata: Vec<u8>) {
@@ -139,9 +142,10 @@ impl Actor {
         };
         self.finish(token, Outcome::Saved, &result);
         self.save_next(token);
+        self.save_departing(token);
     }
 
-    fn save_ended(&mut self, token: Token) {
+    pub(crate) fn save_ended(&mut self, token: Token) {
         if let Some(entry) = self.torrents.get_mut(&token).filter(|entry| entry.is_saving) {
             entry.is_saving = false;
             self.saves_under_way = self.saves_under_way.saturating_sub(1);
@@ -155,7 +159,7 @@ impl Actor {
         for token in tokens {
             self.request_save(token, true);
         }
-        for slot in &mut self.slots {
+        for slot in self.slots.iter_mut() {
             note_failure("pause the session", slot.session.pin_mut().pause_session());
         }
     }

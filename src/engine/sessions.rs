@@ -8,14 +8,18 @@ use tokio::sync::oneshot;
 use crate::domain::error::Error;
 use crate::domain::error::Result;
 use crate::engine::Engine;
+use crate::engine::NewSettings;
+use crate::engine::OpenSession;
 use crate::engine::actor::Actor;
 use crate::engine::ffi::bridge;
 use crate::engine::ffi::bridge::SettingKind;
 use crate::engine::ffi_details;
 use crate::engine::message::Message;
+use crate::engine::message::Reply;
 use crate::engine::message::SessionWork;
 use crate::engine::prepared::refused;
 use crate::engine::settings::SettingValue;
+use crate::engine::slots::DEFAULT_SESSION_NUMBER;
 use crate::engine::stopped;
 
 /// What a session is doing.
@@ -36,9 +40,26 @@ impl Engine {
         (revision, ffi_details::bridge::boost_version().unwrap_or_default())
     }
 
-    /// The names of the sessions; the first is where torrents go by default.
-    pub fn sessions(&self) -> Arc<[Arc<str>]> {
-        Arc::clone(&self.sessions)
+    /// The sessions that run; the first is where torrents go by default. Memory only.
+    pub fn sessions(&self) -> Arc<[OpenSession]> {
+        self.board.sessions()
+    }
+
+    /// Starts a session.
+    ///
+    /// # Errors
+    /// Conflict, when one has its name or number; Invalid, when libtorrent refuses it; Busy.
+    pub async fn open_session(&self, new: NewSettings) -> Result<()> {
+        let wish = Box::new(new.0);
+        self.ask(|reply| Message::OpenSession { wish, reply }).await
+    }
+
+    /// Ends a session; its ports are free when this is answered.
+    ///
+    /// # Errors
+    /// `NotFound`; Conflict, when torrents live in it or it is the default one; Busy.
+    pub async fn close_session(&self, number: u32) -> Result<()> {
+        self.ask(|reply| Message::CloseSession { number, reply }).await
     }
 
     /// What the session `name` is doing.
@@ -102,10 +123,21 @@ impl Engine {
 }
 
 impl Actor {
+    /// Ends a session that no torrent lives in.
+    pub(crate) fn close(&mut self, number: u32, reply: Reply) {
+        let is_used = self.torrents.values().any(|entry| entry.session == number);
+        if is_used || number == DEFAULT_SESSION_NUMBER {
+            let error = Error::conflict("the session is in use");
+            drop(reply.send(Err(error)));
+            return;
+        }
+        self.slots.close(number, reply);
+        self.stats.closed(number);
+    }
+
     /// Calls the session of this name.
     pub(crate) fn work_on(&mut self, name: &str, work: SessionWork) -> Result<()> {
-        let slot = self.slots.iter_mut().find(|slot| *slot.name == *name);
-        let slot = slot.ok_or_else(|| Error::not_found(format!("there is no session `{name}`")))?;
+        let slot = self.slots.named_mut(name)?;
         work(slot.session.pin_mut()).map_err(refused)
     }
 }

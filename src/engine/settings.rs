@@ -26,6 +26,7 @@ pub enum SettingValue {
 
 /// A session whose settings are checked.
 pub(crate) struct PreparedSession {
+    pub(crate) number: u32,
     pub(crate) name: Arc<str>,
     pub(crate) settings: Vec<Setting>,
     pub(crate) cove_disk: bool,
@@ -110,6 +111,7 @@ pub(crate) fn prepare_one(session: &SessionConfig, known: &[Setting]) -> Result<
         merged.insert(name.clone(), check(name, value, known)?);
     }
     Ok(PreparedSession {
+        number: session.number,
         name: session.name.as_str().into(),
         settings: merged.into_values().collect(),
         cove_disk: session.cove_disk,
@@ -128,10 +130,12 @@ fn text_of(root: &Path) -> Result<String> {
 impl Actor {
     /// Gives a session other settings than it has, those that differ.
     pub(crate) fn configure(&mut self, wish: PreparedSession) -> Result<()> {
-        let index = self.slot_of(&wish.name);
-        let slot = &mut self.slots[index];
+        let slot = self.slots.named_mut(&wish.name)?;
         let changed = changed(&slot.settings, &wish.settings)?;
         slot.session.pin_mut().apply_settings(&changed).map_err(refused)?;
+        if changed.iter().any(|setting| setting.name == "listen_interfaces") {
+            self.board.note_port(slot.number, None);
+        }
         slot.settings = wish.settings;
         slot.connections_per_torrent = count_or_any(wish.connections_per_torrent);
         Ok(())
@@ -206,6 +210,7 @@ mod tests {
     fn session(name: &str, value: SettingValue) -> Vec<SessionConfig> {
         let settings = vec![(name.to_owned(), value)];
         vec![SessionConfig {
+            number: 1,
             name: "default".into(),
             settings,
             cove_disk: true,

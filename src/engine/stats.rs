@@ -9,10 +9,11 @@ use std::time::UNIX_EPOCH;
 use crate::domain::stats::EngineStats;
 use crate::domain::stats::SessionStats;
 use crate::domain::stats::StatName;
-use crate::engine::actor::Slot;
 use crate::engine::actor::note_failure;
 use crate::engine::ffi::bridge;
 use crate::engine::message::Reply;
+use crate::engine::slots::Slot;
+use crate::engine::slots::Slots;
 
 /// How long an answer is good for.
 const FRESH: Duration = Duration::from_secs(1);
@@ -23,14 +24,14 @@ pub(crate) struct Stats {
     /// What libtorrent calls each of them, with its place in an alert.
     known: Option<(Arc<[StatName]>, Vec<usize>)>,
     last: Option<(Instant, Arc<EngineStats>)>,
-    /// What the sessions have answered since they were asked; `None` = not asked.
-    answers: Option<Vec<Option<SessionStats>>>,
+    /// What the sessions, by their numbers, have answered since they were asked; `None` = not asked.
+    answers: Option<Vec<(u32, Option<SessionStats>)>>,
     waiting: Vec<Reply<Arc<EngineStats>>>,
 }
 
 impl Stats {
     /// Answers from memory when that is fresh, else as soon as every session has answered.
-    pub(crate) fn ask(&mut self, slots: &mut [Slot], reply: Reply<Arc<EngineStats>>) {
+    pub(crate) fn ask(&mut self, slots: &mut Slots, reply: Reply<Arc<EngineStats>>) {
         if let Some((_, last)) = self.last.as_ref().filter(|(at, _)| at.elapsed() < FRESH) {
             let _ = reply.send(Ok(Arc::clone(last)));
             return;
@@ -39,32 +40,54 @@ impl Stats {
         if self.answers.is_some() {
             return;
         }
-        self.answers = Some(slots.iter().map(|_| None).collect());
-        for slot in slots {
+        self.answers = Some(slots.numbers().into_iter().map(|number| (number, None)).collect());
+        for slot in slots.iter_mut() {
             note_failure("ask for statistics", slot.session.pin_mut().post_stats());
         }
     }
 
     /// What a drain brought: a session has answered, if there are values.
-    pub(crate) fn answered(&mut self, slots: &[Slot], index: usize, values: &[i64]) {
+    pub(crate) fn answered(&mut self, slot: &Slot, values: &[i64]) {
         if values.is_empty() {
             return;
         }
-        let (names, places) = self.known.get_or_insert_with(known);
-        let names = Arc::clone(names);
-        let (Some(answers), Some(slot)) = (&mut self.answers, slots.get(index)) else {
+        let (_, places) = self.known.get_or_insert_with(known);
+        let answers = self.answers.iter_mut().flatten();
+        // One that was opened since then was not asked.
+        let Some((_, answer)) = answers.into_iter().find(|(number, _)| *number == slot.number)
+        else {
             return;
         };
         let value = |place: &usize| values.get(*place).copied().unwrap_or(0);
-        answers[index] = Some(SessionStats {
+        *answer = Some(SessionStats {
             session: Arc::clone(&slot.name),
             at_ms: unix_now_ms(),
             values: places.iter().map(value).collect(),
         });
-        if answers.iter().any(Option::is_none) {
+        self.conclude();
+    }
+
+    /// A session was closed: nobody waits for its answer.
+    pub(crate) fn closed(&mut self, number: u32) {
+        if let Some(answers) = &mut self.answers {
+            answers.retain(|(asked, _)| *asked != number);
+            self.conclude();
+        }
+        // What was answered from memory must not name it.
+        self.last = None;
+    }
+
+    /// Answers those who wait, once every session has answered.
+    fn conclude(&mut self) {
+        let is_open = |answers: &Vec<(u32, Option<SessionStats>)>| {
+            answers.iter().any(|(_, answer)| answer.is_none())
+        };
+        if self.answers.as_ref().is_none_or(is_open) {
             return;
         }
-        let sessions = self.answers.take().unwrap_or_default().into_iter().flatten().collect();
+        let names = Arc::clone(&self.known.get_or_insert_with(known).0);
+        let answers = self.answers.take().unwrap_or_default();
+        let sessions = answers.into_iter().filter_map(|(_, answer)| answer).collect();
         let stats = Arc::new(EngineStats { names, sessions });
         self.last = Some((Instant::now(), Arc::clone(&stats)));
         for reply in self.waiting.drain(..) {

@@ -6,7 +6,6 @@ use std::time::Instant;
 use crate::domain::error::Error;
 use crate::domain::error::Result;
 use crate::engine::actor::Actor;
-use crate::engine::actor::note_failure;
 
 /// How long to wait for disk jobs beyond the saves.
 const QUIET_LIMIT: Duration = Duration::from_secs(2);
@@ -34,10 +33,7 @@ impl Actor {
             std::thread::sleep(LOOK_EVERY);
         }
         let unsaved = self.saves_under_way;
-        for slot in &mut self.slots {
-            note_failure("abort", slot.session.pin_mut().abort());
-        }
-        self.slots.clear();
+        self.slots.end();
         if unsaved > 0 {
             return Err(Error::busy(format!("{unsaved} torrents were not saved in time")));
         }

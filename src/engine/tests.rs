@@ -53,6 +53,7 @@ fn settings(disk: bool) -> SessionConfig {
         ["enable_dht", "enable_lsd", "enable_upnp", "enable_natpmp"].into_iter().map(off).collect();
     settings.push(("listen_interfaces".into(), SettingValue::Text("127.0.0.1:0".into())));
     SessionConfig {
+        number: 1,
         name: "default".into(),
         settings,
         cove_disk: disk,

@@ -86,9 +86,9 @@ impl Actor {
             return;
         };
         entry.is_shown_only = true;
-        let slot = entry.session;
-        let removed = self.slots[slot].session.pin_mut().remove(token);
-        note_failure("take out a refused torrent", removed);
+        if let Some(session) = self.session_of(token) {
+            note_failure("take out a refused torrent", session.remove(token));
+        }
         let error = format!("its metadata is not allowed: {why}");
         if let Some(row) = self.board.row(token) {
             tracing::warn!(torrent = %row.id, error, "refusing a torrent");
@@ -111,8 +111,13 @@ impl Actor {
 
     /// Shows a torrent of the store and keeps it until it is released.
     pub(crate) fn hold(&mut self, prepared: Prepared, session: &str, why: String) {
-        let (token, session) = (self.new_token(), self.slot_of(session));
-        let mut row = row_of(&prepared, Arc::clone(&self.slots[session].name));
+        let Some(slot) = self.slots.named(session) else {
+            tracing::error!(session, "a torrent was held back for a session that is not there");
+            return;
+        };
+        let (session, name) = (slot.number, Arc::clone(&slot.name));
+        let token = self.new_token();
+        let mut row = row_of(&prepared, name);
         row.pieces = Arc::clone(&prepared.pieces);
         recount(&mut row);
         row.status.is_paused = true;

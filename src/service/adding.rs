@@ -147,6 +147,7 @@ impl Torrents {
     async fn add_absent(&self, parsed: Parsed, mut wish: AddWish) -> Result<TorrentId> {
         let prepared = parsed.0;
         let id = prepared.hashes.id();
+        let _stay = self.sessions().enter(wish.session.as_deref()).await?;
         wish.labels = labels::checked(wish.labels)?;
         wish.labels.max_connections = wish.tuning.max_connections;
         check_sources(&prepared, &wish.tuning)?;

@@ -98,6 +98,11 @@ impl Loader {
         let mut prepared = self.ready(prepared, &stored)?;
         prepared.max_connections = self.torrents.labels().get(stored.id).max_connections;
         let session = &stored.options.session;
+        if !session.is_empty() && !self.torrents.sessions().has(session) {
+            // Another session may have no proxy, or another port: nothing is decided here.
+            let reason = format!("its session `{session}` is not there: see the log of the start");
+            return self.show(&stored, &reason);
+        }
         match self.missing(&prepared) {
             None => self.engine.load(prepared, session)?,
             Some(why) => {
@@ -186,7 +191,11 @@ impl Loader {
     fn show(&self, stored: &LoadedTorrent, reason: &str) -> Result<()> {
         let v1 = Some(Sha1Hash(stored.id.0));
         let Some(hashes) = InfoHashes::new(v1, stored.v2) else { return Ok(()) };
-        self.engine.show(row(hashes, &stored.name, &stored.save_path, reason))
+        let mut row = row(hashes, &stored.name, &stored.save_path, reason);
+        if !stored.options.session.is_empty() {
+            row.session = stored.options.session.as_str().into();
+        }
+        self.engine.show(row)
     }
 
     fn show_bad(&self, record: &BadRecord) {

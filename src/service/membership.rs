@@ -24,6 +24,7 @@ use crate::domain::hash::TorrentId;
 use crate::domain::torrent::Stage;
 use crate::domain::torrent::Torrent;
 use crate::engine::Engine;
+use crate::engine::OpenSession;
 use crate::service::members::Members as Shares;
 use crate::service::members::swarms_of;
 use crate::service::upkeep::told;
@@ -86,8 +87,7 @@ pub async fn join(
     let (mut stop, mut changes) = (stop, engine.changes());
     let mut members = Members::new(own, shares);
     loop {
-        let port = engine.listening().borrow().unwrap_or(0);
-        members.update(&engine.list(), port, &tracker);
+        members.update(&engine.list(), &engine.sessions(), &tracker);
         members.shares.tell_came();
         let next = Instant::now() + GATHER;
         tokio::select! {
@@ -109,8 +109,8 @@ struct Members {
     shares: Shares,
     peer_id: [u8; 20],
     random: Random,
-    /// Where peers reach us; 0 while they cannot.
-    port: u16,
+    /// Where peers reach us in each session.
+    sessions: Arc<[OpenSession]>,
     /// What was last told of each swarm.
     told: HashMap<TorrentId, OwnPeer>,
     /// The torrents there are, each with the swarms that it is a member of.
@@ -129,19 +129,26 @@ impl Members {
             *digit = b'0' + random.below(10) as u8;
         }
         let (told, torrents, addresses) = Default::default();
-        Self { own, shares, peer_id, random, port: 0, told, torrents, revision: 0, addresses }
+        let sessions = Arc::new([]);
+        Self { own, shares, peer_id, random, sessions, told, torrents, revision: 0, addresses }
     }
 
     /// Looks at the torrents that changed since the last time, and at which are gone: what did not
     /// change costs one comparison, since this comes ten times a second with thousands of them.
-    fn update(&mut self, torrents: &[Arc<Torrent>], port: u16, tracker: &Tracker) {
-        if port != self.port {
-            self.port = port;
+    fn update(
+        &mut self,
+        torrents: &[Arc<Torrent>],
+        sessions: &Arc<[OpenSession]>,
+        tracker: &Tracker,
+    ) {
+        if *sessions != self.sessions {
+            self.sessions = Arc::clone(sessions);
             self.revision = 0;
         }
         let seen = self.revision;
         for torrent in torrents.iter().filter(|torrent| torrent.revision > seen) {
             self.revision = self.revision.max(torrent.revision);
+            let port = port_of(torrent, sessions);
             let is_member = port != 0 && is_running(torrent) && self.reports_here(torrent);
             let swarms = if is_member { swarms_of(&torrent.hashes) } else { Vec::new() };
             for &hash in &swarms {
@@ -207,6 +214,12 @@ impl Members {
     }
 }
 
+/// Where peers reach a torrent; 0 while they cannot.
+fn port_of(torrent: &Torrent, sessions: &[OpenSession]) -> u16 {
+    let own = sessions.iter().find(|session| session.name == torrent.session);
+    own.and_then(|session| session.port).unwrap_or(0)
+}
+
 fn is_running(torrent: &Torrent) -> bool {
     let status = &torrent.status;
     let is_busy = matches!(status.stage, Stage::Loading | Stage::CheckingResume | Stage::Checking);
@@ -238,7 +251,7 @@ pub async fn introduce(engine: Engine, tracker: Tracker) {
 async fn connect(engine: &Engine, info_hash: TorrentId, address: SocketAddr) -> Result<()> {
     let hash = crate::domain::hash::AnyHash::Short(info_hash.0);
     let torrent = engine.find(&hash).ok_or_else(|| Error::not_found("the torrent is gone"))?;
-    let own_port = engine.listening().borrow().unwrap_or(0);
+    let own_port = port_of(&torrent, &engine.sessions());
     if address.ip().is_loopback() && address.port() == own_port {
         return Ok(());
     }

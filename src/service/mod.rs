@@ -24,6 +24,7 @@ pub mod health;
 pub mod history;
 pub mod inspect;
 pub mod keeper;
+pub mod kept_sessions;
 pub mod kv;
 pub mod labels;
 pub(crate) mod ledger;
@@ -34,7 +35,11 @@ pub mod membership;
 pub mod mending;
 pub mod metadata_only;
 pub(crate) mod metainfo;
+<<<<<<< HEAD
 pub(crate) mod moving;
+=======
+pub mod migrating;
+>>>>>>> h1
 pub mod parts;
 pub mod paths;
 pub(crate) mod presence;

@@ -19,10 +19,10 @@ use crate::domain::ratio::Ratio;
 use crate::domain::setting::Setting;
 use crate::domain::setting::Value;
 use crate::engine;
-use crate::engine::Engine;
 use crate::engine::SessionConfig;
 use crate::service::presets::Preset;
 use crate::service::presets::Presets;
+use crate::service::sessions::Sessions;
 use crate::store::Store;
 use crate::tracker::Tracker;
 use crate::tracker::TrackerConfig;
@@ -68,7 +68,7 @@ pub type Changes = BTreeMap<String, Value>;
 pub struct Configured {
     /// Every key, in order.
     pub settings: Vec<Setting>,
-    /// For the engine's first session.
+    /// For the engine's default session, and what the others begin with.
     pub session: SessionConfig,
     /// For the tracker.
     pub tracker: TrackerConfig,
@@ -108,7 +108,7 @@ pub struct Settings {
 
 struct Inner {
     store: Store,
-    engine: Engine,
+    sessions: Sessions,
     tracker: Tracker,
     judge: Judge,
     /// One change at a time.
@@ -166,7 +166,7 @@ impl Settings {
     /// Invalid, when `judge` does not take the changes.
     pub fn new(
         store: Store,
-        engine: Engine,
+        sessions: Sessions,
         tracker: Tracker,
         judge: Judge,
         changes: Changes,
@@ -175,7 +175,7 @@ impl Settings {
         let present = Present { settings: found.settings.into(), facts: found.facts };
         let (present, presets) = (RwLock::new(present), Presets::new(found.presets));
         let changes = Mutex::new(changes);
-        let inner = Inner { store, engine, tracker, judge, changes, present, presets };
+        let inner = Inner { store, sessions, tracker, judge, changes, present, presets };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -231,10 +231,10 @@ impl Settings {
             return Err(Error::invalid("so many settings cannot be changed at once"));
         }
         let configured = (inner.judge)(&next)?;
-        let session = inner.engine.prepare_settings(&configured.session)?;
+        let sessions = inner.sessions.plan(configured.session).await?;
         inner.store.set_settings(to_keep).await?;
         inner.tracker.configure(&configured.tracker);
-        inner.engine.configure(session).await?;
+        inner.sessions.carry_out(sessions).await?;
         *changes = next;
         inner.presets.replace(configured.presets);
         let present = Present { settings: configured.settings.into(), facts: configured.facts };

@@ -206,7 +206,10 @@ impl Shares {
             ..AddOptions::default()
         })?;
         let swarms = swarms_of(&prepared.hashes);
-        let options = TorrentOptions { made_here: true, ..TorrentOptions::default() };
+        // A new edition lives where the former one does.
+        let former = replaces.and_then(|former| self.inner.torrents.options(former));
+        let session = former.map(|former| former.session).unwrap_or_default();
+        let options = TorrentOptions { made_here: true, session, ..TorrentOptions::default() };
         let torrent = NewTorrent {
             id: share.id,
             v2: prepared.hashes.v2(),
@@ -251,8 +254,9 @@ impl Shares {
     pub(super) async fn start(&self, kept: Kept) -> Result<()> {
         let Kept { share, prepared, options, .. } = kept;
         let id = share.id;
+        let session = options.session.clone();
         self.inner.torrents.inner.options.insert(id, options);
-        let added = self.inner.torrents.inner.engine.add(prepared, "").await;
+        let added = self.inner.torrents.inner.engine.add(prepared, &session).await;
         if added.as_ref().is_err_and(|error| error.kind() != ErrorKind::Busy) {
             self.inner.torrents.inner.options.remove(&id);
             self.inner.store.begin_removal(id, false).await?;

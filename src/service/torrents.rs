@@ -42,6 +42,7 @@ use crate::service::labels::Labels;
 use crate::service::mending;
 use crate::service::moving::Moves;
 use crate::service::paths::Roots;
+use crate::service::sessions::Sessions;
 use crate::store::Store;
 pub use crate::store::TorrentOptions;
 
@@ -62,6 +63,7 @@ pub(super) struct Inner {
     pub(super) store: Store,
     pub(super) roots: Roots,
     download_dir: String,
+    sessions: Sessions,
     pub(super) options: DashMap<TorrentId, TorrentOptions>,
     labels: Labels,
     pub(super) look_ups: LookUps,
@@ -81,7 +83,7 @@ impl Torrents {
     /// The service over a running engine and store; `to_load` torrents will come from the store.
     /// A swarm is asked for metadata as long as `look_up_limit`.
     pub fn new(
-        engine: Engine,
+        (engine, sessions): (Engine, Sessions),
         store: Store,
         roots: Roots,
         download_dir: &Path,
@@ -94,6 +96,7 @@ impl Torrents {
             store,
             roots,
             download_dir: download_dir.to_string_lossy().into_owned(),
+            sessions,
             options: DashMap::new(),
             labels,
             look_ups: LookUps::new(look_up_limit),
@@ -111,6 +114,11 @@ impl Torrents {
     /// What users write on torrents.
     pub fn labels(&self) -> &Labels {
         &self.inner.labels
+    }
+
+    /// Where torrents live.
+    pub(super) fn sessions(&self) -> &Sessions {
+        &self.inner.sessions
     }
 
     /// Where torrents go when nobody says otherwise.

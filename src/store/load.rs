@@ -17,6 +17,7 @@ use crate::store::keeping;
 use crate::store::labels;
 use crate::store::record::Columns;
 use crate::store::record::Damage;
+use crate::store::sessions;
 use crate::store::settings;
 use crate::store::shares;
 use crate::store::swarms;
@@ -73,7 +74,7 @@ pub struct BadRecord {
 }
 
 /// Tables of small records: their key, what one is called, and how the rest of one is written down.
-const SMALL_TABLES: [(&str, &str, &str, &str); 13] = [
+const SMALL_TABLES: [(&str, &str, &str, &str); 14] = [
     ("settings", "key", "setting", "format('value=%s', quote(value))"),
     ("counters", "name", "counter", "format('value=%s', quote(value))"),
     (
@@ -136,6 +137,12 @@ const SMALL_TABLES: [(&str, &str, &str, &str); 13] = [
         "id",
         "account",
         "format('figures=%s clients=%s', quote(figures), quote(clients))",
+    ),
+    (
+        "sessions",
+        "number",
+        "session",
+        "format('name=%s settings=%s', quote(name), quote(settings))",
     ),
 ];
 
@@ -290,6 +297,7 @@ fn damaged_pairs(conn: &Connection) -> rusqlite::Result<Vec<BadRecord>> {
                 "friends" => friends::read(row).map(drop),
                 "invites" => friends::read_invite(row).map(drop),
                 "accounts" => accounts::read(row).map(drop),
+                "sessions" => sessions::read(row).map(drop),
                 _ => counters::read(row).map(drop),
             };
             let Err(Damage(reason)) = whole else { continue };

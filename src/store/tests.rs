@@ -5,6 +5,7 @@ mod damage;
 mod disk;
 mod labels;
 mod model;
+mod sessions;
 mod sharing;
 mod tokens;
 mod tracker;

@@ -9,6 +9,7 @@ mod access;
 mod access_wire;
 mod account_wire;
 mod auth;
+mod bulk;
 mod docs;
 mod doctor;
 mod doctor_wire;
@@ -22,6 +23,8 @@ mod parts;
 mod parts_wire;
 mod problem;
 mod request;
+mod sessions;
+mod sessions_wire;
 mod settings;
 mod settings_wire;
 mod shares;
@@ -81,6 +84,7 @@ struct Group {
 /// Every subject.
 const GROUPS: &[Group] = &[
     torrents::GROUP,
+    bulk::GROUP,
     parts::GROUP,
     swarms::GROUP,
     access::GROUP,
@@ -91,6 +95,7 @@ const GROUPS: &[Group] = &[
     events::GROUP,
     stats::GROUP,
     doctor::GROUP,
+    sessions::GROUP,
     settings::GROUP,
     docs::GROUP,
 ];

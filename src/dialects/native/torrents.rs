@@ -1,4 +1,4 @@
-//! Torrents: the list, one, adding, changing, removing; and all of that for many at once.
+//! Torrents: the list, one, adding, changing, removing.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -12,12 +12,7 @@ use crate::dialects::native::listing::Wish;
 use crate::dialects::native::problem::Kind;
 use crate::dialects::native::problem::Problem;
 use crate::dialects::native::request::Request;
-use crate::dialects::native::torrents_wire::ActionName;
 use crate::dialects::native::torrents_wire::AddBody;
-use crate::dialects::native::torrents_wire::BulkAddBody;
-use crate::dialects::native::torrents_wire::BulkBody;
-use crate::dialects::native::torrents_wire::BulkResult;
-use crate::dialects::native::torrents_wire::BulkResults;
 use crate::dialects::native::torrents_wire::MoveBody;
 use crate::dialects::native::torrents_wire::OfTorrent;
 use crate::dialects::native::torrents_wire::PatchBody;
@@ -25,19 +20,14 @@ use crate::dialects::native::torrents_wire::QueueBody;
 use crate::dialects::native::torrents_wire::TorrentList;
 use crate::dialects::native::torrents_wire::TorrentRow;
 use crate::dialects::native::torrents_wire::object_text;
-use crate::dialects::native::wire;
-use crate::domain::error::Error;
 use crate::domain::error::ErrorKind;
 use crate::domain::hash::AnyHash;
-use crate::domain::hash::TorrentId;
 use crate::domain::token::Scope;
 use crate::http::BodyError;
 use crate::http::Reply;
 use crate::service::adding::AddWish;
-use crate::service::adding::Added;
 use crate::service::adding::Source;
 use crate::service::bulk::Action;
-use crate::service::filter::Filter;
 use crate::service::labels::LabelSet;
 use crate::service::labels::LabelWish;
 use crate::service::seeding;
@@ -61,20 +51,6 @@ const ROUTES: &[Route] = &[
         needs: Scope::Client,
         query: &IN_QUERY,
         run: |request| Box::pin(add_torrent(request)),
-    },
-    Route {
-        method: "POST",
-        path: "/v1/torrents/bulk",
-        needs: Scope::Client,
-        query: &[],
-        run: |request| Box::pin(act_on_torrents(request)),
-    },
-    Route {
-        method: "POST",
-        path: "/v1/torrents/bulk-add",
-        needs: Scope::Client,
-        query: &[],
-        run: |request| Box::pin(add_torrents(request)),
     },
     Route {
         method: "GET",
@@ -144,9 +120,8 @@ const ROUTES: &[Route] = &[
 #[derive(OpenApi)]
 #[openapi(
     paths(
-        list_torrents, add_torrent, act_on_torrents, add_torrents, show_torrent, change_torrent,
-        remove_torrent, start_torrent, stop_torrent, recheck_torrent, reannounce_torrent,
-        move_torrent, queue_torrent
+        list_torrents, add_torrent, show_torrent, change_torrent, remove_torrent, start_torrent,
+        stop_torrent, recheck_torrent, reannounce_torrent, move_torrent, queue_torrent
     ),
     tags((name = "torrents", description = "What this program downloads and seeds"))
 )]
@@ -183,6 +158,8 @@ async fn list_torrents(request: Request<'_>) -> Outcome {
         ("stopped" = Option<bool>, Query, description = "Likewise"),
         ("auto_managed" = Option<bool>, Query, description = "Likewise"),
         ("seed_ratio_limit" = Option<f64>, Query, description = "Likewise"),
+        ("only_metadata" = Option<bool>, Query, description = "Likewise"),
+        ("session" = Option<String>, Query, description = "Likewise"),
         ("category" = Option<String>, Query, description = "Likewise"),
         ("tags" = Option<String>, Query, description = "Likewise; words with commas")),
     request_body(content(
@@ -214,8 +191,17 @@ async fn add_torrent(mut request: Request<'_>) -> Outcome {
 }
 
 /// The options that may stand in the query beside a torrent file.
-const IN_QUERY: [&str; 7] =
-    ["save_path", "files", "stopped", "auto_managed", "seed_ratio_limit", "category", "tags"];
+const IN_QUERY: [&str; 9] = [
+    "save_path",
+    "files",
+    "stopped",
+    "auto_managed",
+    "seed_ratio_limit",
+    "only_metadata",
+    "session",
+    "category",
+    "tags",
+];
 
 fn in_query(request: &Request<'_>) -> Result<AddBody, Problem> {
     let index = |text: &str| {
@@ -229,6 +215,8 @@ fn in_query(request: &Request<'_>) -> Result<AddBody, Problem> {
         stopped: request.flag("stopped")?,
         auto_managed: request.flag("auto_managed")?,
         seed_ratio_limit: request.parsed("seed_ratio_limit", "a number, 0 or more")?,
+        only_metadata: request.flag("only_metadata")?,
+        session: request.query("session").map(str::to_owned),
         category: request.query("category").map(str::to_owned),
         tags: request.query("tags").map(|tags| words(tags).map(str::to_owned).collect()),
         ..AddBody::default()
@@ -240,13 +228,16 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').map(str::trim).filter(|word| !word.is_empty())
 }
 
-fn wish_of(options: &AddBody) -> Result<AddWish, Problem> {
+/// What a body wishes of a new torrent.
+pub(super) fn wish_of(options: &AddBody) -> Result<AddWish, Problem> {
     Ok(AddWish {
         destination: options.save_path.clone(),
         selected_files: options.files.clone(),
         is_stopped: options.stopped.unwrap_or(false),
         auto_managed: options.auto_managed.unwrap_or(false),
         seed_ratio: options.seed_ratio_limit.map(seeding::limit_of).transpose()?,
+        only_metadata: options.only_metadata.unwrap_or(false),
+        session: options.session.clone(),
         labels: LabelSet {
             category: options.category.clone(),
             tags: options.tags.clone().unwrap_or_default(),
@@ -258,7 +249,7 @@ fn wish_of(options: &AddBody) -> Result<AddWish, Problem> {
 }
 
 /// The torrent that a body names or holds.
-async fn source_of(request: &Request<'_>, body: &AddBody) -> Result<Source, Problem> {
+pub(super) async fn source_of(request: &Request<'_>, body: &AddBody) -> Result<Source, Problem> {
     match (&body.uri, &body.torrent) {
         (Some(uri), None) => request.services().fetch.torrent(uri).await.map_err(|error| {
             // A 404 would read as "there is no such torrent" of ours.
@@ -279,112 +270,6 @@ async fn source_of(request: &Request<'_>, body: &AddBody) -> Result<Source, Prob
     }
 }
 
-/// Adds many torrents
-///
-/// All are worked on side by side; one that fails does not keep back the others.
-#[utoipa::path(post, path = "/v1/torrents/bulk-add", tag = "torrents", request_body = BulkAddBody,
-    responses((status = 200, description = "What came of each", body = BulkResults)))]
-async fn add_torrents(mut request: Request<'_>) -> Outcome {
-    let body: BulkAddBody = request.json_with_torrents().await?;
-    let mut results: Vec<Option<BulkResult>> = Vec::with_capacity(body.torrents.len());
-    let mut wishes = Vec::with_capacity(body.torrents.len());
-    for torrent in &body.torrents {
-        let source = source_of(&request, torrent).await;
-        match source.and_then(|source| Ok((source, wish_of(torrent)?))) {
-            Ok(wish) => {
-                wishes.push(wish);
-                results.push(None);
-            }
-            Err(problem) => results.push(Some(failed(None, &problem))),
-        }
-    }
-    let mut outcomes = request.services().torrents.add_many(wishes).await.into_iter().map(added);
-    let results = results.into_iter().filter_map(|result| result.or_else(|| outcomes.next()));
-    Ok(wire::reply(200, &BulkResults::of(results.collect())))
-}
-
-fn added(outcome: Result<Added, Error>) -> BulkResult {
-    match outcome {
-        Ok(Added { id, is_new }) => BulkResult {
-            info_hash: Some(id.to_string()),
-            status: if is_new { 201 } else { 200 },
-            problem: None,
-        },
-        Err(error) => failed(None, &error.into()),
-    }
-}
-
-fn failed(info_hash: Option<String>, problem: &Problem) -> BulkResult {
-    let problem = problem.body();
-    BulkResult { info_hash, status: problem.status, problem: Some(problem) }
-}
-
-/// A torrent as the caller names it, and what is meant by that.
-type Named = (String, Result<TorrentId, Problem>);
-
-/// Does something to many torrents
-///
-/// One that fails does not keep back the others.
-#[utoipa::path(post, path = "/v1/torrents/bulk", tag = "torrents", request_body = BulkBody,
-    responses((status = 200, description = "What came of each", body = BulkResults)))]
-async fn act_on_torrents(mut request: Request<'_>) -> Outcome {
-    let body: BulkBody = request.json_with_torrents().await?;
-    let action = action_of(&body)?;
-    let services = request.services();
-    let (named, known): (Vec<Named>, Vec<TorrentId>) = match (&body.info_hashes, &body.filter) {
-        (Some(hashes), None) => {
-            let found: Vec<_> = hashes.iter().map(|hash| find(&request, hash)).collect();
-            let known = found.iter().filter_map(|found| found.as_ref().ok().copied()).collect();
-            (hashes.iter().cloned().zip(found).collect(), known)
-        }
-        (None, Some(filter)) => {
-            let filter = Filter::parse(filter)?;
-            let passing = listing::passing(services, services.torrents.list(), Some(&filter));
-            let known: Vec<TorrentId> = passing.iter().map(|torrent| torrent.id).collect();
-            let named: Vec<_> = known.iter().map(|id| (id.to_string(), Ok(*id))).collect();
-            (named, known)
-        }
-        _ => return Err(Problem::invalid("name the torrents by `info_hashes` or by `filter`")),
-    };
-    let mut outcomes = services.torrents.act_on_all(&known, &action).await.into_iter();
-    let results = named.into_iter().map(|(hash, found)| {
-        let outcome = found.and_then(|_| outcomes.next().unwrap_or(Ok(())).map_err(Problem::from));
-        match outcome {
-            Ok(()) => BulkResult { info_hash: Some(hash), status: 204, problem: None },
-            Err(problem) => failed(Some(hash), &problem),
-        }
-    });
-    Ok(wire::reply(200, &BulkResults::of(results.collect())))
-}
-
-fn find(request: &Request<'_>, hash: &str) -> Result<TorrentId, Problem> {
-    let hash: AnyHash = hash.parse().map_err(Problem::from)?;
-    Ok(request.services().torrents.find(&hash)?.id)
-}
-
-fn action_of(body: &BulkBody) -> Result<Action, Problem> {
-    let needs = |member: &str| Problem::invalid(format!("this action needs `{member}`"));
-    let stray = [
-        ("save_path", body.save_path.is_some(), ActionName::Move),
-        ("to", body.to.is_some(), ActionName::Queue),
-        ("with_data", body.with_data.is_some(), ActionName::Remove),
-    ];
-    if let Some((member, ..)) =
-        stray.iter().find(|(_, is_there, of)| *is_there && *of != body.action)
-    {
-        return Err(Problem::invalid(format!("this action takes no `{member}`")));
-    }
-    Ok(match body.action {
-        ActionName::Start => Action::Start,
-        ActionName::Stop => Action::Stop,
-        ActionName::Recheck => Action::Recheck,
-        ActionName::Reannounce => Action::Reannounce,
-        ActionName::Move => Action::Move(body.save_path.clone().ok_or_else(|| needs("save_path"))?),
-        ActionName::Queue => Action::Queue(body.to.ok_or_else(|| needs("to"))?.into()),
-        ActionName::Remove => Action::Remove { with_data: body.with_data.unwrap_or(false) },
-    })
-}
-
 /// One torrent
 #[utoipa::path(get, path = "/v1/torrents/{hash}", tag = "torrents", params(OfTorrent),
     responses((status = 200, description = "The torrent and its swarm", body = TorrentRow)))]
@@ -394,6 +279,9 @@ async fn show_torrent(request: Request<'_>) -> Outcome {
 }
 
 /// Changes a torrent
+///
+/// Another `session` takes the torrent over with what it has and what was counted, and nothing is
+/// hashed again.
 #[utoipa::path(patch, path = "/v1/torrents/{hash}", tag = "torrents", params(OfTorrent),
     request_body = PatchBody, responses((status = 204, description = "It is so")))]
 async fn change_torrent(mut request: Request<'_>) -> Outcome {
@@ -419,6 +307,9 @@ async fn change_torrent(mut request: Request<'_>) -> Outcome {
     }
     if let Some(limit) = limit {
         torrents.set_seed_ratio(id, limit).await?;
+    }
+    if let Some(session) = body.session {
+        torrents.migrate(id, &session).await?;
     }
     Ok(Reply::new(204))
 }

@@ -315,6 +315,11 @@ pub(super) struct AddBody {
     /// absent = as `client.limits.seed_ratio_percent` says.
     #[schema(minimum = 0, maximum = 1_000_000)]
     pub(super) seed_ratio_limit: Option<f64>,
+    /// A magnet link gets its metadata and stops: nothing else of it is downloaded or made until it
+    /// is started, or files of it are chosen. What has its metadata is added stopped.
+    pub(super) only_metadata: Option<bool>,
+    /// The name of the session it is to live in; absent = the default one.
+    pub(super) session: Option<String>,
     /// One word for its kind.
     pub(super) category: Option<String>,
     /// Words to find it by.
@@ -335,6 +340,8 @@ pub(super) struct PatchBody {
     pub(super) upload_limit: Option<u32>,
     /// The queue decides when it runs.
     pub(super) auto_managed: Option<bool>,
+    /// The name of the session it is to live in from now on.
+    pub(super) session: Option<String>,
     /// The ratio of bytes sent to bytes that are there at which it stops by itself, 0 = none; null
     /// = as `client.limits.seed_ratio_percent` says. It counts anew: a torrent that was resumed
     /// past its limit goes on without one.

@@ -41,7 +41,10 @@ impl Porla {
         let parsed = parse(&mut wish, bytes_max).await?;
         let hashes = parsed.hashes();
         let preset = self.services.presets.of(wish.preset.as_deref());
-        let wish = merged(wish, preset)?;
+        let session = wish.session_id.map(|id| self.session_named(id)).transpose();
+        let session = session.map_err(|_| Failure::of(-10, "Session not found"))?;
+        let mut wish = merged(wish, preset)?;
+        wish.session = session.or(wish.session);
         if wish.session.as_ref().is_some_and(|name| !self.services.sessions.has(name)) {
             return Err(Failure::of(-10, "Session not found"));
         }

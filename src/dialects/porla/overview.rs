@@ -12,7 +12,7 @@ use crate::service::labels::LabelSet;
 impl Porla {
     pub(super) async fn overview(&self, _: Params) -> Outcome {
         let sessions = self.services.sessions.names();
-        let empty = sessions.into_iter().map(|name| (name, SessionOverview::default()));
+        let empty = sessions.into_iter().map(|(_, name)| (name, SessionOverview::default()));
         let mut overview = Overview { sessions: empty.collect() };
         for torrent in self.services.torrents.list() {
             let session = overview.sessions.entry(torrent.session.to_string()).or_default();

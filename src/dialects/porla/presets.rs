@@ -39,7 +39,7 @@ impl Porla {
         let preset = all.get(&name).ok_or_else(no_preset)?;
         let sessions = self.services.sessions.names();
         let session_id = preset.session.as_ref().and_then(|name| {
-            (1..).zip(&sessions).find(|(_, known)| *known == name).map(|(id, _)| id)
+            sessions.iter().find(|(_, known)| known == name).map(|(id, _)| i64::from(*id))
         });
         answer(&PresetGot {
             preset: WholePreset {
@@ -139,9 +139,9 @@ impl Porla {
         self.services.settings.change(changes.collect()).await.map_err(Failure::of_setting)
     }
 
-    fn session_named(&self, id: i64) -> Result<String, Failure> {
-        let sessions = self.services.sessions.names();
-        let found = (1..).zip(sessions).find(|(known, _)| *known == id).map(|(_, name)| name);
+    pub(super) fn session_named(&self, id: i64) -> Result<String, Failure> {
+        let mut sessions = self.services.sessions.names().into_iter();
+        let found = sessions.find(|(known, _)| i64::from(*known) == id).map(|(_, name)| name);
         found.ok_or_else(|| Failure::of(-1, "Session not found"))
     }
 }

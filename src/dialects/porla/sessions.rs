@@ -7,8 +7,12 @@ use crate::dialects::porla::errors::Failure;
 use crate::dialects::porla::json::Outcome;
 use crate::dialects::porla::json::Params;
 use crate::dialects::porla::json::answer;
+use crate::dialects::porla::json::empty;
 use crate::dialects::porla::json::null;
 use crate::dialects::porla::json::yes;
+use crate::dialects::porla::sessions_wire::AddSession;
+use crate::dialects::porla::sessions_wire::Migrate;
+use crate::dialects::porla::sessions_wire::NameOrNumber;
 use crate::dialects::porla::sessions_wire::OneSession;
 use crate::dialects::porla::sessions_wire::Session;
 use crate::dialects::porla::sessions_wire::SessionGot;
@@ -18,12 +22,15 @@ use crate::dialects::porla::sessions_wire::SetSettings;
 use crate::dialects::porla::sessions_wire::Setting;
 use crate::dialects::porla::sessions_wire::Settings;
 use crate::dialects::porla::sessions_wire::SettingsList;
+use crate::dialects::porla::sessions_wire::UpdateSession;
 use crate::dialects::porla::sessions_wire::WholeSession;
 use crate::domain::error::Error;
 use crate::domain::error::ErrorKind;
 use crate::domain::setting::Value;
 use crate::service::sessions::SettingValue;
 
+/// The one base of settings that there is.
+const SETTINGS_BASE: &str = "default";
 /// What the configuration calls libtorrent's settings of the default session.
 const CONFIGURED: &str = "client.settings.";
 
@@ -78,9 +85,84 @@ impl Porla {
     /// Changes settings as the configuration is changed: in force at once, and kept.
     pub(super) async fn set_settings(&self, params: Params) -> Outcome {
         let wish: SetSettings = params.read()?;
-        // The default session is the one that the configuration speaks of.
-        self.session_of(wish.session)?;
-        let changes = wish.settings.into_iter().map(|(name, value)| {
+        let (_, name) = self.session_of(wish.session)?;
+        self.change_settings(&name, wish.settings).await?;
+        null()
+    }
+
+    /// Settings as everywhere in the later line: changed, kept, and in force.
+    pub(super) async fn add_session(&self, params: Params) -> Outcome {
+        let wish: AddSession = params.read()?;
+        if wish.settings_base.is_some_and(|base| base != SETTINGS_BASE) {
+            let message =
+                "a session has the settings of the configuration: leave out 'settings_base'";
+            return Err(Failure::of(-1, message));
+        }
+        if self.services.sessions.has(&wish.name) {
+            return Err(Failure::of(-1, "Session with specified name already exists"));
+        }
+        let settings = wish.settings.unwrap_or_default().into_iter();
+        let settings = settings.map(|(name, value)| (name, value.into())).collect();
+        let added = self.services.sessions.add(&wish.name, settings).await;
+        added.map_err(Failure::of_setting)?;
+        empty()
+    }
+
+    pub(super) async fn remove_session(&self, params: Params) -> Outcome {
+        let wish: OneSession = params.read()?;
+        if wish.id.is_none() && wish.name.is_none() {
+            return Err(Failure::of(-1, "name the session by 'id' or 'name'"));
+        }
+        let (_, name) = self.session_of(wish)?;
+        self.services.sessions.remove(&name).await.map_err(Failure::of_setting)?;
+        empty()
+    }
+
+    /// What else the later line has here does not exist: another default session, and data of a
+    /// client's own.
+    pub(super) async fn update_session(&self, params: Params) -> Outcome {
+        let wish: UpdateSession = params.read()?;
+        let new_name = wish.session.id.and(wish.session.name.clone());
+        let (id, name) = self.session_of(wish.session)?;
+        if new_name.is_some_and(|wish| wish != name) {
+            return Err(Failure::of(-1, "a session keeps its name: its torrents name it"));
+        }
+        if wish.is_default.is_some_and(|wish| wish && id != 1) {
+            return Err(Failure::of(-1, "the default session is the configuration's"));
+        }
+        self.change_settings(&name, wish.settings.unwrap_or_default()).await?;
+        empty()
+    }
+
+    /// Has a torrent live in another session.
+    pub(super) async fn migrate(&self, params: Params) -> Outcome {
+        let wish: Migrate = params.read()?;
+        let id = self.find(&wish.info_hash)?.id;
+        let session = match wish.session {
+            NameOrNumber::Number(id) => OneSession { id: Some(id), name: None },
+            NameOrNumber::Name(name) => OneSession { id: None, name: Some(name) },
+        };
+        let (_, name) = self.session_of(session)?;
+        let migrated = self.services.torrents.migrate(id, &name).await;
+        migrated.map_err(|error| match error.kind() {
+            ErrorKind::Conflict => Failure::because(-2, "Torrent not valid", &error),
+            _ => error.into(),
+        })?;
+        null()
+    }
+
+    /// The default session is the one that the configuration speaks of.
+    async fn change_settings(
+        &self,
+        session: &str,
+        settings: BTreeMap<String, Setting>,
+    ) -> Result<(), Failure> {
+        if session != self.services.sessions.default_name() {
+            let wishes = settings.into_iter().map(|(name, value)| (name, Some(value.into())));
+            let changed = self.services.sessions.change(session, wishes.collect()).await;
+            return changed.map_err(Failure::of_setting);
+        }
+        let changes = settings.into_iter().map(|(name, value)| {
             let value = match value {
                 Setting::Bool(on) => Value::Bool(on),
                 Setting::Int(number) => Value::Number(number),
@@ -89,14 +171,14 @@ impl Porla {
             (format!("{CONFIGURED}{name}"), Some(value))
         });
         let changed = self.services.settings.change(changes.collect()).await;
-        changed.map_err(Failure::of_setting)?;
-        null()
+        changed.map_err(Failure::of_setting)
     }
 
     /// The number and the name of the session that somebody means.
     fn session_of(&self, wish: OneSession) -> Result<(i64, String), Failure> {
-        let named = (1..).zip(self.services.sessions.names());
-        let found = named.into_iter().find(|(id, name)| match (wish.id, &wish.name) {
+        let named = self.services.sessions.names().into_iter();
+        let mut named = named.map(|(id, name)| (i64::from(id), name));
+        let found = named.find(|(id, name)| match (wish.id, &wish.name) {
             (Some(wish), _) => *id == wish,
             (None, Some(wish)) => name == wish,
             (None, None) => true,

@@ -6,6 +6,9 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde::Serialize;
 
+use crate::dialects::porla::json::HashParam;
+use crate::service::sessions::SettingValue;
+
 #[derive(Deserialize)]
 pub(super) struct SessionName {
     pub(super) name: Option<String>,
@@ -29,6 +32,35 @@ pub(super) struct SetSettings {
     #[serde(flatten)]
     pub(super) session: OneSession,
     pub(super) settings: BTreeMap<String, Setting>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct AddSession {
+    pub(super) name: String,
+    pub(super) settings: Option<BTreeMap<String, Setting>>,
+    pub(super) settings_base: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct UpdateSession {
+    pub(super) is_default: Option<bool>,
+    #[serde(flatten)]
+    pub(super) session: OneSession,
+    pub(super) settings: Option<BTreeMap<String, Setting>>,
+}
+
+/// Where a torrent is to live; `session_id`, as everywhere, is where it lives now.
+#[derive(Deserialize)]
+pub(super) struct Migrate {
+    pub(super) info_hash: HashParam,
+    pub(super) session: NameOrNumber,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub(super) enum NameOrNumber {
+    Number(i64),
+    Name(String),
 }
 
 #[derive(Serialize)]
@@ -56,6 +88,16 @@ pub(super) enum Setting {
     Bool(bool),
     Int(i64),
     Text(String),
+}
+
+impl From<Setting> for SettingValue {
+    fn from(setting: Setting) -> Self {
+        match setting {
+            Setting::Bool(on) => Self::Bool(on),
+            Setting::Int(number) => Self::Int(number),
+            Setting::Text(text) => Self::Text(text),
+        }
+    }
 }
 
 #[derive(Serialize)]

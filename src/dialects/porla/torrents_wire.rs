@@ -28,6 +28,8 @@ pub(super) struct Add {
     pub(super) name: Option<String>,
     pub(super) preset: Option<String>,
     pub(super) save_path: Option<String>,
+    /// Of the later line; 0.41 reads a `session` and ignores it.
+    pub(super) session_id: Option<i64>,
     pub(super) tags: Option<Vec<String>>,
     pub(super) ti: Option<String>,
     pub(super) trackers: Option<Vec<String>>,

@@ -258,7 +258,8 @@ fn an_older_store_is_copied_before_it_is_migrated() {
     let mut steps = MIGRATIONS.to_vec();
     steps.extend([good, broken]);
     let sql = room.sql();
-    let version = |sql: &Connection| migrations::version_of(sql, &room.path(), found + 1).unwrap();
+    let known = found + 1;
+    let version = |sql: &Connection| migrations::version_of(sql, &room.path(), known).unwrap();
 
     assert!(migrations::migrate(&sql, &room.path(), found, &steps).is_err());
     assert_eq!(version(&sql), found);
