@@ -37,6 +37,7 @@ mod settings;
 mod share;
 mod share_accounts;
 mod share_household;
+mod share_streams;
 mod share_wire;
 mod stats;
 mod streaming;

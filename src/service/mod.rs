@@ -42,6 +42,7 @@ pub mod properties;
 pub mod qr;
 pub mod reach;
 pub mod republish;
+pub(crate) mod sealed_file;
 pub(crate) mod secret;
 pub mod seeding;
 pub mod sessions;

@@ -39,6 +39,7 @@ use crate::service::members::swarms_of;
 use crate::service::metainfo;
 use crate::service::reach::Reach;
 use crate::service::share_watch::Condition;
+use crate::service::share_watch::Doubts;
 use crate::service::torrents::TorrentOptions;
 use crate::service::torrents::Torrents;
 use crate::store::NewShare;
@@ -90,6 +91,8 @@ pub(super) struct Inner {
     pub(super) conditions: Mutex<HashMap<TorrentId, Condition>>,
     /// One look at a time, so that two do not disagree about what is to run.
     pub(super) looking: tokio::sync::Mutex<()>,
+    /// Those of which somebody found a file that is not as it was shared.
+    pub(super) doubts: Doubts,
 }
 
 /// A share that is durable and not yet in force.
@@ -111,6 +114,7 @@ impl Shares {
     ) -> Self {
         let table = RwLock::new(kept.into_iter().map(|share| (share.id, share)).collect());
         let (conditions, looking) = (Mutex::default(), tokio::sync::Mutex::new(()));
+        let doubts = Doubts::default();
         let inner = Inner {
             authoring,
             torrents,
@@ -121,6 +125,7 @@ impl Shares {
             table,
             conditions,
             looking,
+            doubts,
         };
         Self { inner: Arc::new(inner) }
     }
