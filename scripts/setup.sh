@@ -140,7 +140,7 @@ unpack() {
     return $done
 }
 
-# The other client of `make bench-api`, beside those of the tests.
+# Another client of the tests and of `make bench-api`.
 peer_clients() {
     local peers=${XDG_CACHE_HOME:-$HOME/.cache}/cove/peers
     mkdir -p "$peers"
@@ -171,6 +171,7 @@ case $1 in
         make_venv
         make_node
         torrust_clients
+        peer_clients
         ;;
     bench) peer_trackers ;;
     bench-api) peer_clients ;;

@@ -36,6 +36,7 @@ mod seeding;
 mod settings;
 mod share;
 mod share_accounts;
+mod share_clients;
 mod share_household;
 mod share_streams;
 mod share_wire;
