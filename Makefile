@@ -56,7 +56,7 @@ bench-client: build setup-test ## side by side with other clients (root; see doc
 bench-tracker: build ## side by side with other trackers (see bench/tracker.sh for the variables)
 	bench/tracker.sh
 
-bench-share: build setup-test ## from a folder to a friend's first byte, beside qBittorrent
+bench-share: build setup-test ## from a folder to a friend's first byte, beside others
 	bench/share.sh
 
 bench-api: build ## the API's answers beside those of other clients (see bench/api.sh)

@@ -14,13 +14,15 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import quote
 
 import libtorrent as lt
 
-from api import Cove, QBittorrent, free_port
+from api import PEERS, Cove, QBittorrent, Server, free_port
 
 SIZE_MIB = int(os.environ.get("SIZE_MIB", "1024"))
 REPEAT = int(os.environ.get("REPEAT", "5"))
+WAYS = os.environ.get("WAYS", "cove,qbittorrent,rqbit").split(",")
 FILES = 8
 PIECE = 1 << 20
 
@@ -32,6 +34,8 @@ def make_payload(folder):
         with open(folder / f"part {number}", "wb") as file:
             for _ in range(SIZE_MIB // FILES):
                 file.write(os.urandom(PIECE))
+    # rqbit 9.1.0 gives a folder of whole pieces one hash too many, which libtorrent refuses.
+    (folder / "notes").write_bytes(b"for friends")
     subprocess.run(["sync"], check=True)
 
 
@@ -170,11 +174,96 @@ def add_complete(server, torrent, folder):
                 {"Content-Type": f"multipart/form-data; boundary={mark}"})
 
 
+class AquaticHttp(Server):
+    """A tracker of its own, since rqbit has none. It serves whoever knows the info-hash."""
+    name, program = "aquatic_http", PEERS / "bin/aquatic_http"
+
+    def command(self):
+        config = self.home / "config.toml"
+        config.write_text("socket_workers = 1\nswarm_workers = 1\n"
+                          f'[network]\naddress = "127.0.0.1:{self.port}"\n')
+        return [str(self.program), "-c", str(config)]
+
+    def ready(self):
+        # It keeps no connection open that asked for something else.
+        try:
+            return self.seeders(bytes(20)) == 0
+        finally:
+            self.link = None
+
+    def seeders(self, info_hash):
+        answer = self.call("GET", f"/scrape?info_hash={quote(info_hash)}")
+        self.link = None
+        _, found, rest = answer.partition(b"8:completei")
+        return int(rest.partition(b"e")[0]) if found else 0
+
+
+class Rqbit(Server):
+    """`rqbit share FOLDER TRACKER`: makes the torrent, which is public, and seeds it."""
+    name, program = "rqbit", PEERS / "bin/rqbit"
+
+    def __init__(self, home, folder, tracker):
+        super().__init__(home)
+        self.folder, self.tracker = folder, tracker
+
+    def command(self):
+        return [str(self.program), "--disable-dht", "--disable-lsd",
+                "--disable-upnp-port-forward", "--ipv4-only", "--listen-ip", "127.0.0.1",
+                # Else it tells the tracker another port than the one it listens on.
+                "--listen-port", str(self.peer_port), "--announce-port", str(self.peer_port),
+                "--http-api-listen-addr", f"127.0.0.1:{self.port}",
+                "share", str(self.folder), f"http://127.0.0.1:{self.tracker.port}/announce"]
+
+    def ready(self):
+        return bool(self.torrent())
+
+    def torrent(self):
+        listed = json.loads(self.call("GET", "/torrents"))["torrents"]
+        return listed[0]["info_hash"] if listed else None
+
+    def version(self):
+        return subprocess.run([self.program, "--version"], capture_output=True, text=True,
+                              check=True).stdout.split()[-1]
+
+    def is_whole(self):
+        return json.loads(self.call("GET", "/torrents/0/stats/v1"))["finished"]
+
+
+def with_rqbit(work, payload):
+    """Its `share`, and a tracker that is started before; the friend gets the .torrent that its API
+    hands out, as soon as the tracker knows of a seeder."""
+    tracker = AquaticHttp(work / "tracker")
+    leecher = Leecher(work / "leecher")
+    server = Rqbit(work / "rqbit", payload, tracker)
+    version = server.version()
+    begin = time.perf_counter()
+    tracker.start()
+    try:
+        server.start()
+        try:
+            created = time.perf_counter()
+            info_hash = bytes.fromhex(server.torrent())
+            # It hashes all of it once more before it seeds.
+            while not server.is_whole() or tracker.seeders(info_hash) == 0:
+                time.sleep(0.01)
+            file = work / "anna.torrent"
+            file.write_bytes(server.call("GET", "/torrents/0/metadata"))
+            shared = time.perf_counter()
+            first = leecher.first_byte(file)
+        finally:
+            server.stop()
+    finally:
+        tracker.stop()
+    return row(f"rqbit {version} with aquatic_http", 3, (begin, created, shared, first))
+
+
 def main(work, results):
     work, rows, limits = Path(work).resolve(), [], []
     payload = work / "a folder"
     make_payload(payload)
     ways = [with_cove] + ([with_qbittorrent] if QBittorrent.program else [])
+    ways += [with_rqbit] if Rqbit.program.exists() and AquaticHttp.program.exists() else []
+    ways = [way for way in ways if way.__name__.removeprefix("with_") in WAYS]
     for number in range(REPEAT):
         limits.append(sha1_limit(payload))
         for way in ways:

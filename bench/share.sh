@@ -2,12 +2,14 @@
 # From a folder to the first byte at a waiting foreign leecher: `make bench-share`.
 #
 # `cove share`, `cove friend add` and `cove friend invite`, beside the same through libtorrent's own
-# way of making torrents and qbittorrent-nox with its embedded tracker, where it is installed. All on
-# loopback. Results go to bench/results/ as JSON and Markdown.
+# way of making torrents and qbittorrent-nox with its embedded tracker, and beside `rqbit share` with
+# aquatic_http as its tracker, where they are installed. All on loopback. Results go to bench/results/
+# as JSON and Markdown.
 #
 #   COVE      program to measure (default: a fresh release build)
 #   SIZE_MIB  size of the folder (default 1024)
 #   REPEAT    repeats of each (default 5)
+#   WAYS      names with commas (default cove,qbittorrent,rqbit)
 #   WORK      folder for payload and state (default: a new one in the temporary directory)
 set -euo pipefail
 
@@ -16,6 +18,7 @@ if [ -z "${COVE:-}" ]; then
     cargo build --release --locked
     COVE=${CARGO_TARGET_DIR:-target}/release/cove
 fi
+scripts/setup.sh bench-share
 python=$PWD/.venv/bin/python
 if ! "$python" -c 'import libtorrent' 2>/dev/null; then
     python3 -m venv .venv

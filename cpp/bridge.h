@@ -53,6 +53,7 @@ public:
     void forget_pieces();
     void claim_all_pieces();
     void seal(rust::Slice<FileSeal const> files);
+    void set_flags(std::uint64_t flags, std::uint64_t mask);
     rust::Vec<std::uint8_t> resume_bytes() const;
     rust::Vec<std::uint8_t> metadata_bytes() const;
     rust::String magnet_link() const;

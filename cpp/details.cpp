@@ -120,6 +120,13 @@ void Session::set_flags(std::uint64_t token, std::uint64_t flags, std::uint64_t 
     impl->handle(token).set_flags(lt::torrent_flags_t(flags), lt::torrent_flags_t(mask));
 }
 
+void AddParams::set_flags(std::uint64_t flags, std::uint64_t mask)
+{
+    auto const meant = lt::torrent_flags_t(mask);
+    auto& present = impl->params.flags;
+    present = (present & ~meant) | (lt::torrent_flags_t(flags) & meant);
+}
+
 void Session::set_queue_position(std::uint64_t token, std::int32_t position)
 {
     if (position < 0) throw std::runtime_error("a place in the queue is 0 or more");

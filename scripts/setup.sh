@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing: `setup.sh build` for building, `setup.sh test` for testing as well,
-# `setup.sh bench` the trackers of the benchmark, `setup.sh fuzz` the fuzzer.
+# `setup.sh bench` the trackers of the benchmark, `setup.sh bench-api` and `setup.sh bench-share` the
+# other clients of those, `setup.sh fuzz` the fuzzer.
 # On Debian and Ubuntu through apt, as root or with sudo; elsewhere it names the packages.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -103,9 +104,9 @@ peer_trackers() {
     local peers=${XDG_CACHE_HOME:-$HOME/.cache}/cove/peers
     mkdir -p "$peers"
     # These versions build on today's Rust only without their default features.
-    peer_crate "$peers" aquatic_udp --no-default-features --features mimalloc
-    peer_crate "$peers" aquatic_http --no-default-features --features mimalloc
-    peer_crate "$peers" aquatic_udp_load_test
+    peer_crate "$peers" aquatic_udp 0.9.0 --no-default-features --features mimalloc
+    peer_crate "$peers" aquatic_http 0.9.0 --no-default-features --features mimalloc
+    peer_crate "$peers" aquatic_udp_load_test 0.9.0
     rm -rf "$peers/target"
     [ -x "$peers/opentracker/usr/bin/opentracker" ] ||
         unpack "$peers" opentracker opentracker libowfat0 ||
@@ -113,11 +114,11 @@ peer_trackers() {
 }
 
 peer_crate() {
-    local peers=$1 name=$2
-    shift 2
+    local peers=$1 name=$2 version=$3
+    shift 3
     [ -x "$peers/bin/$name" ] && return
     cargo install --quiet --root "$peers" --target-dir "$peers/target" --locked \
-        --version 0.9.0 "$name" "$@" || echo "$name cannot be had here" >&2
+        --version "$version" "$name" "$@" || echo "$name cannot be had here" >&2
 }
 
 # Programs of the distribution, unpacked into the user's cache and not installed, since these packages
@@ -139,13 +140,23 @@ unpack() {
     return $done
 }
 
-# The other client of `make bench-api`, beside those of the tests.
+# Another client of the tests and of `make bench-api`.
 peer_clients() {
     local peers=${XDG_CACHE_HOME:-$HOME/.cache}/cove/peers
     mkdir -p "$peers"
     [ -x "$peers/transmission/usr/bin/transmission-daemon" ] ||
         unpack "$peers" transmission transmission-daemon libminiupnpc17 libnatpmp1 ||
         echo "transmission-daemon cannot be had here" >&2
+}
+
+# The other client of `make bench-share` that is not among those of the tests, and its tracker. It is
+# built without its web page and its database.
+share_peers() {
+    local peers=${XDG_CACHE_HOME:-$HOME/.cache}/cove/peers
+    mkdir -p "$peers"
+    peer_crate "$peers" aquatic_http 0.9.0 --no-default-features --features mimalloc
+    peer_crate "$peers" rqbit 9.1.0 --no-default-features --features rust-tls
+    rm -rf "$peers/target"
 }
 
 command -v cargo >/dev/null || { echo "please install Rust first (rustup)" >&2; exit 1; }
@@ -160,8 +171,10 @@ case $1 in
         make_venv
         make_node
         torrust_clients
+        peer_clients
         ;;
     bench) peer_trackers ;;
     bench-api) peer_clients ;;
+    bench-share) share_peers ;;
     fuzz) command -v cargo-fuzz >/dev/null || cargo install --quiet --locked cargo-fuzz ;;
 esac

@@ -21,6 +21,7 @@ use crate::common::announcer::path_option;
 use crate::common::app::App;
 use crate::common::app::Home;
 use crate::common::events::Events;
+use crate::common::held_thread::HeldThread;
 use crate::common::http::Request;
 use crate::common::peer::Peer;
 use crate::common::torrents::KIB;
@@ -384,5 +385,128 @@ fn publishing_the_same_content_anew_keeps_the_torrent() {
     assert_eq!((&found["state"], &found["change"]), (&json!("current"), &Value::Null));
     let gone = app.api.call("POST", "/v1/shares/nothing/republish", &json!({}));
     assert_eq!(gone.status, 404);
+    app.stop();
+}
+
+/// A method of Porla's API, which says more of a torrent than the others.
+#[track_caller]
+fn properties(app: &App<'_>, method: &str, params: Value) -> Value {
+    let method = format!("torrents.properties.{method}");
+    let call = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+    let headers = vec![("Authorization", format!("Bearer {}", app.api.token))];
+    let (call, target) = (call.to_string(), "/api/v1/jsonrpc");
+    let request = Request { method: "POST", target, headers, body: Some(call.as_bytes()) };
+    let answer = request.send(&app.api.host).unwrap().json();
+    assert_eq!(answer["error"], Value::Null, "{answer}");
+    answer["result"].clone()
+}
+
+/// Puts on a share what users put on torrents.
+fn dress(app: &App<'_>, hash: &str) {
+    let words = json!({
+        "category": "films", "tags": ["b", "a"], "metadata": { "shelf": 3 },
+        "upload_limit": 7_000_000, "download_limit": 9_000, "seed_ratio_limit": 50,
+    });
+    let answer = app.api.call("PATCH", &format!("/v1/torrents/{hash}"), &words);
+    assert!(answer.status < 300, "{}", answer.text());
+    let more = json!({
+        "info_hash": [hash, null], "max_connections": 60, "max_uploads": 5,
+        "flags": { "sequential_download": true },
+    });
+    properties(app, "set", more);
+}
+
+#[track_caller]
+fn assert_dressed(app: &App<'_>, hash: &str) {
+    let row = app.api.json(&format!("/v1/torrents/{hash}"));
+    assert_eq!((&row["category"], &row["tags"]), (&json!("films"), &json!(["a", "b"])), "{row}");
+    assert_eq!(row["metadata"], json!({ "shelf": 3 }));
+    assert_eq!(row["seed_ratio_limit"], json!(50.0));
+    let found = properties(app, "get", json!({ "info_hash": [hash, null] }));
+    let wanted = [
+        ("upload_limit", 7_000_000),
+        ("download_limit", 9_000),
+        ("max_connections", 60),
+        ("max_uploads", 5),
+    ];
+    for (name, value) in wanted {
+        assert_eq!(found[name], value, "{name} of {found}");
+    }
+    assert_eq!(found["flags"]["sequential_download"], true, "{found}");
+    assert_eq!(found["flags"]["disable_dht"], true, "it is still private: {found}");
+}
+
+/// What a friend was sent, in which share, and which shares the friend has all of.
+fn account(app: &App<'_>, name: &str) -> (Value, Value, Value) {
+    let account = app.api.json(&format!("/v1/friends/{name}"))["account"].clone();
+    let share = &account["shares"][0]["share"];
+    (account["sent"].clone(), share.clone(), account["completed_shares"].clone())
+}
+
+#[test]
+fn a_new_edition_wears_what_the_former_wore_and_goes_on_with_its_accounts() {
+    let Some(mut friend) = Peer::start("an edition that goes on") else { return };
+    let home = home().set("share.look_interval_s", "0");
+    make_film(&home);
+    let app = home.start();
+    let old = share(&app, "film");
+    dress(&app, &old);
+    assert_dressed(&app, &old);
+    let (link, _) = invite(&app, "Anna", Value::Null, &old);
+    let there = tempfile::tempdir().unwrap();
+    friend.add("film", &taken(&link), there.path(), 0);
+    friend.wait_seeding("film");
+    let sent = json!(3 * MIB + "for friends".len());
+    wait_for("the friend says so", || {
+        (account(&app, "Anna") == (sent.clone(), json!(old), json!([old]))).then_some(())
+    });
+    friend.kill();
+
+    change_notes(&home);
+    let new = publish_anew(&home, &app, &old);
+    app.api.wait_seeding(&new);
+    assert_dressed(&app, &new);
+    let wanted = (sent, json!(new), json!([]));
+    assert_eq!(account(&app, "Anna"), wanted, "nobody has all of the new edition");
+    let shown = home.run(&["friend", "show", "Anna"]);
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    assert!(shown.contains("3.0 MiB") && shown.contains(&new), "{shown}");
+
+    app.kill();
+    let app = home.start();
+    app.api.wait_seeding(&new);
+    assert_dressed(&app, &new);
+    assert_eq!(account(&app, "Anna"), wanted);
+    app.stop();
+}
+
+/// An engine that has no time to hear of it is asked again; else nothing of the share would be sent
+/// until the next start.
+#[test]
+fn the_same_content_is_published_anew_however_busy_the_engine_is() {
+    let Some(mut friend) = Peer::start("a busy engine") else { return };
+    let home = home().set("share.look_interval_s", "0");
+    make_film(&home);
+    let app = home.start();
+    let hash = share(&app, "film");
+    let (link, _) = invite(&app, "Anna", Value::Null, &hash);
+    let file = taken(&link);
+    let film = File::options().write(true).open(home.downloads.join("film/film.mkv")).unwrap();
+    film.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1_600_000_000)).unwrap();
+    let found = post(&app, &format!("/v1/shares/{hash}/check"), json!({}), 200);
+    assert_eq!(found["state"], "changed");
+
+    let Some(held) = HeldThread::of(&app, "engine") else { return };
+    let job = post(&app, &format!("/v1/shares/{hash}/republish"), json!({}), 202);
+    wait_for("the engine was too busy", || {
+        app.log().contains("the engine is busy; asking it again").then_some(())
+    });
+    held.release();
+    let job = finished(&app, &job["number"].to_string());
+    assert_eq!((&job["state"], &job["is_new"]), (&json!("done"), &json!(false)), "{job}");
+    app.api.wait_seeding(&hash);
+    let there = tempfile::tempdir().unwrap();
+    friend.add("film", &file, there.path(), 0);
+    friend.wait_seeding("film");
     app.stop();
 }

@@ -69,7 +69,7 @@ pub(crate) fn services(
     let floors = (engine.clone(), tracker, store.clone());
     let asked = (torrents.clone(), settings.clone(), fetch.clone());
     let doctor = Doctor::new(plan, floors, asked);
-    let files = Files::new(engine.clone(), torrents.clone(), roots.clone());
+    let files = Files::new(engine.clone(), torrents.clone(), roots.clone(), shares.clone());
     let events =
         Events::new(torrents.clone(), swarms.clone(), (shares.clone(), share_jobs.clone()));
     let (kv, labels) = (Kv::new(store.clone()), torrents.labels().clone());

@@ -88,7 +88,8 @@ impl Sharing {
         tokio::spawn(friends.clone().read_files());
         let named = (shares.clone(), friends.clone());
         let accounts = Accounts::new(parts, named, ended, accounts);
-        let share_jobs = ShareJobs::new(shares.clone(), friends.clone(), store, jobs);
+        let known = (friends.clone(), accounts.clone());
+        let share_jobs = ShareJobs::new(shares.clone(), known, store, jobs);
         SharingServices { authoring, shares, share_jobs, friends, accounts }
     }
 }

@@ -53,6 +53,32 @@ impl Account {
         let open = self.clients.iter().filter(|client| !client.has_left);
         open.fold(self.unsaid_down, |sum, client| sum.saturating_add(client.left))
     }
+
+    /// What the account of a share leaves to that of its new edition: all that was sent and
+    /// received. Nobody has all of the new edition yet, and its clients count anew.
+    #[must_use]
+    pub fn carried_over(self) -> Self {
+        let unsaid_down = self.unsaid();
+        Self { unsaid_down, is_complete: false, clients: Vec::new(), ..self }
+    }
+
+    /// Puts another account of the same share together with this one.
+    pub fn take_in(&mut self, other: Self) {
+        for (sum, more) in [
+            (&mut self.claimed_up, other.claimed_up),
+            (&mut self.claimed_down, other.claimed_down),
+            (&mut self.sent, other.sent),
+            (&mut self.received, other.received),
+            (&mut self.up_before, other.up_before),
+            (&mut self.unsaid_down, other.unsaid_down),
+        ] {
+            *sum = sum.saturating_add(more);
+        }
+        self.is_complete |= other.is_complete;
+        self.has_several |= other.has_several;
+        self.seen_at = self.seen_at.max(other.seen_at);
+        self.clients.extend(other.clients);
+    }
 }
 
 /// All accounts of a friend together.

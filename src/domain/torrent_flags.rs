@@ -35,6 +35,8 @@ impl TorrentFlags {
     pub const AUTO_MANAGED: Self = Self(1 << 5);
     /// Ways to find peers that a private torrent does without (rule F10).
     pub const NO_OTHER_SOURCES: Self = Self(0b111 << 19);
+    /// What users set for good on a torrent that is complete: who may connect, how it is sent.
+    pub const LASTING: Self = Self((1 << 3) | (1 << 8) | (1 << 9));
     /// What may be set on a running torrent without the program losing track of it.
     pub const FREE: Self =
         Self((1 << 1) | (1 << 2) | (1 << 3) | (1 << 8) | (1 << 9) | (1 << 10) | (0b111 << 19));

@@ -124,6 +124,9 @@ pub(crate) mod bridge {
 
         /// Sets the flags of `mask` to those of `flags`.
         fn set_flags(self: Pin<&mut Session>, token: u64, flags: u64, mask: u64) -> Result<()>;
+        /// The same for a torrent that comes.
+        #[rust_name = "set_param_flags"]
+        fn set_flags(self: Pin<&mut AddParams>, flags: u64, mask: u64) -> Result<()>;
         /// 0 = first in the queue.
         fn set_queue_position(self: Pin<&mut Session>, token: u64, position: i32) -> Result<()>;
 

@@ -10,6 +10,7 @@ use crate::domain::error::Result;
 use crate::domain::hash::InfoHashes;
 use crate::domain::metadata::Metadata;
 use crate::domain::remote_tracker::RemoteTracker;
+use crate::domain::torrent_flags::TorrentFlags;
 use crate::engine::convert;
 use crate::engine::ffi::bridge;
 
@@ -198,6 +199,14 @@ impl Prepared {
             }
         }
         Ok(())
+    }
+
+    /// Sets those of `mask` to those of `flags`, after [`Prepared::set_options`].
+    ///
+    /// # Errors
+    /// Internal, never expected.
+    pub fn set_flags(&mut self, flags: TorrentFlags, mask: TorrentFlags) -> Result<()> {
+        self.params.pin_mut().set_param_flags(flags.0, mask.0).map_err(refused)
     }
 
     /// Sets only whether it runs: for a torrent loaded from the store.

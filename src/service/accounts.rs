@@ -78,6 +78,8 @@ struct Inner {
     /// When the tracker began to know its peers, by its own clock.
     born_s: u32,
     ledger: Mutex<Ledger>,
+    /// Held while something is written down.
+    writing: tokio::sync::Mutex<()>,
     /// One look at a time.
     inbox: tokio::sync::Mutex<Inbox>,
 }
@@ -106,6 +108,7 @@ impl Accounts {
             shares,
             friends,
             ledger: Mutex::new(Ledger::new(kept)),
+            writing: tokio::sync::Mutex::new(()),
             inbox: tokio::sync::Mutex::new(inbox),
         };
         Self { inner: Arc::new(inner) }
@@ -144,6 +147,25 @@ impl Accounts {
         self.hear_of_ends(&mut inbox);
         drop(inbox);
         self.write_down().await;
+    }
+
+    /// Writes down all there is; from here on nothing is, until what is returned is dropped.
+    pub(super) async fn still(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        // Who is in the swarm of a share that goes is heard for the last time.
+        let _ = tokio::time::timeout(LOOK_LIMIT, self.look()).await;
+        let writing = self.inner.writing.lock().await;
+        self.write_changes().await;
+        writing
+    }
+
+    /// In the store the accounts of the share `old` go on under its new edition; now here too.
+    pub(super) fn move_share(
+        &self,
+        _still: &tokio::sync::MutexGuard<'_, ()>,
+        old: TorrentId,
+        new: TorrentId,
+    ) {
+        self.ledger().move_share(old, new);
     }
 
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
@@ -264,6 +286,11 @@ impl Accounts {
     }
 
     async fn write_down(&self) {
+        let _writing = self.inner.writing.lock().await;
+        self.write_changes().await;
+    }
+
+    async fn write_changes(&self) {
         let changes = self.ledger().take_changes();
         if changes.is_empty() {
             return;

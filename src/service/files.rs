@@ -1,13 +1,12 @@
 //! Files of torrents as streams: bytes in order, each sent once its piece is verified.
 //!
 //! A stream hurries the pieces it needs next and waits for them. Files are read with positioned
-//! reads and never mapped: a file that somebody truncates would end the process (rule F9).
+//! reads and never mapped: a file that somebody truncates would end the process (rule F9). Of a share
+//! no byte is sent that was changed since it was shared.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -24,11 +23,15 @@ use tokio::sync::watch;
 use crate::domain::error::Error;
 use crate::domain::error::Result;
 use crate::domain::hash::TorrentId;
+use crate::domain::torrent::Failure;
 use crate::domain::torrent::Stage;
 use crate::domain::torrent::Torrent;
 use crate::engine::Engine;
 use crate::service::paths::LastLink;
 use crate::service::paths::Roots;
+use crate::service::sealed_file::MEND;
+use crate::service::sealed_file::SealedFile;
+use crate::service::shares::Shares;
 use crate::service::stream_plan::FileView;
 use crate::service::stream_plan::StreamProgress;
 use crate::service::torrents::Torrents;
@@ -55,6 +58,7 @@ struct Inner {
     engine: Engine,
     torrents: Torrents,
     roots: Roots,
+    shares: Shares,
     streams: Mutex<HashMap<TorrentId, ActiveStream>>,
     changes: AtomicU64,
 }
@@ -76,13 +80,16 @@ pub struct OpenFile {
     files: Files,
     id: TorrentId,
     file_index: usize,
+    /// Open already, when it is one of a share.
+    file: Option<Arc<SealedFile>>,
 }
 
 impl Files {
-    /// Streams of the torrents in `engine`; files are read only under `roots`.
-    pub fn new(engine: Engine, torrents: Torrents, roots: Roots) -> Self {
+    /// Streams of the torrents in `engine`; files are read only under `roots`, and those of
+    /// `shares` only while they are as they were shared.
+    pub fn new(engine: Engine, torrents: Torrents, roots: Roots, shares: Shares) -> Self {
         let (streams, changes) = (Mutex::default(), AtomicU64::new(0));
-        Self { inner: Arc::new(Inner { engine, torrents, roots, streams, changes }) }
+        Self { inner: Arc::new(Inner { engine, torrents, roots, shares, streams, changes }) }
     }
 
     /// Makes file `file_index` ready to be streamed: a stopped torrent is resumed and the file
@@ -90,14 +97,18 @@ impl Files {
     ///
     /// # Errors
     /// `NotFound` for an unknown torrent or file, or before the metadata is there; Conflict when
-    /// the torrent is in error, which only an explicit resume may clear (rule D10).
+    /// the torrent is in error, which only an explicit resume may clear (rule D10), and when it is a
+    /// file of a share that was changed.
     pub async fn open(&self, id: TorrentId, file_index: usize) -> Result<OpenFile> {
         let torrent = self.torrent(id)?;
         let view = view(&torrent, file_index)?;
-        if !torrent.status.error.is_empty() {
-            return Err(Error::conflict("the download is in error; resume it first"));
+        if let Some(error) = in_error(&torrent) {
+            return Err(error);
         }
-        if torrent.status.is_paused {
+        let file = self.open_shared(&torrent, view).await?;
+        // A share that is held back since other files of it changed can be read all the same, and
+        // is not to run.
+        if torrent.status.is_paused && !self.inner.shares.condition(id).is_changed() {
             self.inner.torrents.resume(id).await?;
         }
         let is_top = torrent.file_priorities.get(file_index) == Some(&PRIORITY_TOP);
@@ -107,7 +118,21 @@ impl Files {
         }
         let name = view.file.path.rsplit('/').next().unwrap_or_default().to_owned();
         let size_bytes = view.file.size_bytes;
-        Ok(OpenFile { size_bytes, name, files: self.clone(), id, file_index })
+        Ok(OpenFile { size_bytes, name, files: self.clone(), id, file_index, file })
+    }
+
+    /// The file, when it is one of a share. That it was changed is told to who looks after shares.
+    async fn open_shared(
+        &self,
+        torrent: &Torrent,
+        view: FileView<'_>,
+    ) -> Result<Option<Arc<SealedFile>>> {
+        let Inner { shares, roots, .. } = &*self.inner;
+        let file = SealedFile::of_share(shares, roots, (torrent, view.file)).await;
+        if file.is_err() {
+            shares.doubt(torrent.id);
+        }
+        Ok(file?.map(Arc::new))
     }
 
     /// Hurries what a player needs first from byte `start` of a file, without reading it; returns
@@ -205,7 +230,8 @@ impl OpenFile {
     /// The bytes of `range` (cut at the end of the file) in order, as their pieces are verified.
     ///
     /// Waits as long as the reader does. Ends with an error when a newer stream of the same
-    /// torrent takes over, the torrent is removed or in error, or the file on disk is too short.
+    /// torrent takes over, the torrent is removed or in error, the file on disk is too short, or it
+    /// is one of a share and was changed.
     pub fn read(self, range: Range<u64>) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
         let end = range.end.min(self.size_bytes);
         let (number, stopped) = self.files.begin(self.id, self.file_index, range.start);
@@ -219,7 +245,7 @@ impl OpenFile {
             end,
             chunk_bytes: FIRST_CHUNK_BYTES,
             hurried_from: None,
-            file: None,
+            file: self.file,
         };
         stream::try_unfold(reader, |mut reader| async move {
             let chunk = reader.next().await?;
@@ -240,7 +266,7 @@ struct Reader {
     chunk_bytes: u64,
     /// The cursor's piece when deadlines were last set; `None` before the first time.
     hurried_from: Option<u32>,
-    file: Option<Arc<File>>,
+    file: Option<Arc<SealedFile>>,
 }
 
 impl Reader {
@@ -251,7 +277,12 @@ impl Reader {
         let (torrent, length) = self.wait_for_bytes().await?;
         let file = self.open_once(&torrent).await?;
         let position = self.position;
-        let chunk = on_a_thread(move || read_exactly(&file, position, length)).await?;
+        let is_sealed = file.is_sealed();
+        let chunk = on_a_thread(move || file.read(position, length)).await;
+        if chunk.is_err() && is_sealed {
+            self.files.inner.shares.doubt(self.id);
+        }
+        let chunk = chunk?;
         self.position += length;
         self.chunk_bytes = CHUNK_BYTES;
         Ok(Some(chunk))
@@ -306,7 +337,7 @@ impl Reader {
     }
 
     /// The open file; a move of the torrent does not disturb a stream that has it already.
-    async fn open_once(&mut self, torrent: &Torrent) -> io::Result<Arc<File>> {
+    async fn open_once(&mut self, torrent: &Torrent) -> io::Result<Arc<SealedFile>> {
         if let Some(file) = &self.file {
             return Ok(Arc::clone(file));
         }
@@ -317,7 +348,7 @@ impl Reader {
             let file = roots.open_file(Path::new(save_path.as_ref()), &path, LastLink::Follow);
             file.map_err(io::Error::other)
         };
-        let file = Arc::new(on_a_thread(open).await?);
+        let file = Arc::new(SealedFile::plain(on_a_thread(open).await?));
         self.file = Some(Arc::clone(&file));
         Ok(file)
     }
@@ -355,12 +386,14 @@ fn priorities(torrent: &Torrent, files: usize, top: usize) -> Vec<u8> {
     (0..files).map(|file| if file == top { PRIORITY_TOP } else { present(file) }).collect()
 }
 
-/// `length` bytes at `position`; a file that ends before is an error, not a short answer.
-fn read_exactly(file: &File, position: u64, length: u64) -> io::Result<Bytes> {
-    let length = usize::try_from(length).map_err(io::Error::other)?;
-    let mut chunk = vec![0; length];
-    file.read_exact_at(&mut chunk, position)?;
-    Ok(Bytes::from(chunk))
+/// Why nothing of a torrent is served, when it stands in error.
+fn in_error(torrent: &Torrent) -> Option<Error> {
+    let (error, failure) = (&torrent.status.error, torrent.status.failure);
+    match failure {
+        _ if error.is_empty() => None,
+        Some(Failure::Changed) => Some(Error::conflict(format!("{error}; {MEND}"))),
+        _ => Some(Error::conflict("the download is in error; resume it first")),
+    }
 }
 
 async fn on_a_thread<T: Send + 'static>(
@@ -376,19 +409,6 @@ fn ended(why: &str) -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Rule F9: a truncated file ends the stream with an error and not the process.
-    #[test]
-    fn f9_a_truncated_file_is_an_error() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("a");
-        std::fs::write(&path, b"0123456789").unwrap();
-        let file = File::open(&path).unwrap();
-        assert_eq!(read_exactly(&file, 2, 3).unwrap(), Bytes::from_static(b"234"));
-        std::fs::write(&path, b"0123").unwrap();
-        let error = read_exactly(&file, 2, 3).unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
-    }
 
     #[test]
     fn nothing_is_served_while_the_files_are_checked() {

@@ -288,6 +288,11 @@ impl Folder {
     }
 }
 
+/// Whether a file is what its mark says.
+pub(super) fn is_like(found: &fs::Metadata, mark: &FileMark) -> bool {
+    (found.len(), (found.mtime(), found.mtime_nsec())) == (mark.size_bytes, mark.modified)
+}
+
 impl Found {
     fn new(path: String, found: &fs::Metadata) -> Self {
         let modified = (found.mtime(), found.mtime_nsec());

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use dashmap::DashMap;
 use tokio::sync::Mutex;
+use tokio::sync::MutexGuard;
 
 use crate::domain::error::Error;
 use crate::domain::error::Result;
@@ -85,6 +86,17 @@ impl Labels {
     /// What the store has by now.
     pub(super) fn note(&self, id: TorrentId, labels: LabelSet) {
         self.rows.insert(id, Arc::new(labels));
+    }
+
+    /// From here on no label changes, until what is returned is dropped.
+    pub(super) async fn still(&self) -> MutexGuard<'_, ()> {
+        self.changing.lock().await
+    }
+
+    /// In the store `new` wears the labels of `old` too.
+    pub(super) fn copy(&self, _still: &MutexGuard<'_, ()>, old: TorrentId, new: TorrentId) {
+        let labels = self.rows.get(&old).map(|labels| Arc::clone(&labels));
+        labels.map(|labels| self.rows.insert(new, labels));
     }
 
     /// The torrent is gone, and so is its record.

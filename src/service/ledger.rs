@@ -52,6 +52,9 @@ pub(crate) struct Ledger {
     /// Connections that ended lately, with the second.
     ended: HashMap<Link, u32>,
     changed: HashSet<AccountId>,
+    /// Which share took the place of which: connections of the former end after that. As many as
+    /// new editions were made since the start.
+    heirs: HashMap<TorrentId, TorrentId>,
 }
 
 #[derive(Debug, Default)]
@@ -152,7 +155,8 @@ impl Ledger {
         if (sent, received) == (0, 0) {
             return;
         }
-        let id = (link.torrent, self.friend_at(link));
+        let share = self.heirs.get(&link.torrent).copied().unwrap_or(link.torrent);
+        let id = (share, self.friend_at(share, link));
         let account = &mut self.rows.entry(id.clone()).or_default().account;
         account.sent = account.sent.saturating_add(sent);
         account.received = account.received.saturating_add(received);
@@ -162,10 +166,9 @@ impl Ledger {
 
     /// Whose connection it is: who announced under this peer id, from there if there are several;
     /// else the only one who announced from there. `None` when that is not certain.
-    fn friend_at(&self, link: &EndedLink) -> Option<FriendName> {
+    fn friend_at(&self, share: TorrentId, link: &EndedLink) -> Option<FriendName> {
         let ip = link.address.ip();
-        let rows =
-            || self.rows.range((link.torrent, None)..).take_while(|(id, _)| id.0 == link.torrent);
+        let rows = || self.rows.range((share, None)..).take_while(|(id, _)| id.0 == share);
         let has_id = |row: &Row| row.account.clients.iter().any(|c| c.peer_id == link.peer_id);
         let has_both = |row: &Row| row.heard.get(&link.peer_id).is_some_and(|heard| heard.1 == ip);
         let has_ip = |row: &Row| row.heard.values().any(|heard| heard.1 == ip);
@@ -188,6 +191,23 @@ impl Ledger {
             self.rows.entry(rest.clone()).or_default().take_in(row);
             self.changed.extend([id, rest]);
         }
+    }
+
+    /// `new` is the new edition of the share `old`: the accounts go on under it.
+    pub(crate) fn move_share(&mut self, old: TorrentId, new: TorrentId) {
+        let moving: Vec<AccountId> =
+            rows_of(&mut self.rows, old).map(|(id, _)| id.clone()).collect();
+        for id in moving {
+            let Some(Row { account, heard }) = self.rows.remove(&id) else { continue };
+            let moved = (new, id.1.clone());
+            let row = Row { account: account.carried_over(), heard };
+            self.rows.entry(moved.clone()).or_default().take_in(row);
+            self.changed.extend([id, moved]);
+        }
+        // A folder may become again what it was once.
+        self.heirs.remove(&new);
+        self.heirs.values_mut().filter(|heir| **heir == old).for_each(|heir| *heir = new);
+        self.heirs.insert(old, new);
     }
 
     /// What changed since the last call, to be kept; `None` = to be forgotten.
@@ -268,19 +288,7 @@ impl Row {
     }
 
     fn take_in(&mut self, other: Self) {
-        let (mine, theirs) = (&mut self.account, other.account);
-        for (sum, more) in [
-            (&mut mine.claimed_up, theirs.claimed_up),
-            (&mut mine.claimed_down, theirs.claimed_down),
-            (&mut mine.sent, theirs.sent),
-            (&mut mine.received, theirs.received),
-            (&mut mine.up_before, theirs.up_before),
-            (&mut mine.unsaid_down, theirs.unsaid_down),
-        ] {
-            *sum = sum.saturating_add(more);
-        }
-        mine.seen_at = mine.seen_at.max(theirs.seen_at);
-        mine.clients.extend(theirs.clients);
+        self.account.take_in(other.account);
         self.heard.extend(other.heard);
     }
 }
@@ -501,6 +509,36 @@ mod tests {
         assert_eq!((&gone.1, changes.len()), (&None, 2));
         let balances = ledger.balances();
         assert_eq!((balances.len(), balances[&"anna".parse().unwrap()].excess), (1, 0));
+    }
+
+    #[test]
+    fn a_new_edition_goes_on_with_the_accounts_of_the_former() {
+        let (new, newer) = (TorrentId([8; 20]), TorrentId([9; 20]));
+        let mut ledger = Ledger::default();
+        ledger.hear(&id("anna"), &peer(1, 10, 900, 0), at(100));
+        ledger.hear(&id("bert"), &peer(2, 0, 300, 600), at(100));
+        ledger.look(SHARE, &[link(1, 700, 5)], at(100));
+        let _ = ledger.take_changes();
+        ledger.move_share(SHARE, new);
+        assert_eq!(ledger.take_changes().len(), 4, "two are forgotten, two are kept");
+        // Its last words come later, and the same client counts anew.
+        ledger.end(&link(1, 900, 10), at(101));
+        ledger.hear(&(new, Some("anna".parse().unwrap())), &peer(1, 20, 950, 50), at(102));
+        let anna = ledger.balances().remove(&"anna".parse().unwrap()).unwrap();
+        assert_eq!((anna.claimed_up, anna.claimed_down), (30, 1850));
+        assert_eq!((anna.sent, anna.received), (900, 10));
+        assert_eq!(anna.shares.iter().map(|one| one.share).collect::<Vec<_>>(), [new]);
+        assert_eq!((anna.complete.len(), anna.seen_at), (0, Some(1_000_102)));
+        let kept = &ledger.rows[&(new, Some("bert".parse().unwrap()))].account;
+        assert_eq!(kept.unsaid(), 600, "what he may have received of it unsaid stays");
+        ledger.move_share(new, newer);
+        ledger.end(&EndedLink { torrent: SHARE, ..link(1, 7, 0) }, at(103));
+        assert_eq!(ledger.balances()[&"anna".parse().unwrap()].sent, 907);
+        // As it was at first.
+        ledger.move_share(newer, SHARE);
+        ledger.end(&link(1, 3, 0), at(104));
+        let anna = &ledger.balances()[&"anna".parse().unwrap()];
+        assert_eq!((anna.sent, anna.shares[0].share), (910, SHARE));
     }
 
     #[test]

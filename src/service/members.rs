@@ -83,9 +83,8 @@ impl Members {
     }
 
     /// It is no share any more.
-    pub(super) fn remove(&self, id: TorrentId) -> Option<Vec<TorrentId>> {
-        let mut shares = self.shares.write().unwrap_or_else(PoisonError::into_inner);
-        shares.remove(&id).map(|share| share.swarms)
+    pub(super) fn remove(&self, id: TorrentId) {
+        self.shares.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
     }
 
     /// The swarms of a share; `None` when it is none.

@@ -35,11 +35,8 @@ pub mod membership;
 pub mod mending;
 pub mod metadata_only;
 pub(crate) mod metainfo;
-<<<<<<< HEAD
-pub(crate) mod moving;
-=======
 pub mod migrating;
->>>>>>> h1
+pub(crate) mod moving;
 pub mod parts;
 pub mod paths;
 pub(crate) mod presence;
@@ -48,6 +45,7 @@ pub mod properties;
 pub mod qr;
 pub mod reach;
 pub mod republish;
+pub(crate) mod sealed_file;
 pub(crate) mod secret;
 pub mod seeding;
 pub mod sessions;

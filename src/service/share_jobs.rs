@@ -12,6 +12,7 @@ use crate::domain::error::Error;
 use crate::domain::error::Result;
 use crate::domain::hash::TorrentId;
 use crate::domain::share::ShareWish;
+use crate::service::accounts::Accounts;
 use crate::service::authoring::HashMeter;
 use crate::service::friends::Friends;
 use crate::service::republish;
@@ -50,6 +51,7 @@ pub struct ShareJobs {
 struct Inner {
     shares: Shares,
     friends: Friends,
+    accounts: Accounts,
     store: Store,
     table: Mutex<BTreeMap<u64, Job>>,
     /// Those of an earlier process that wait for the torrents to be loaded.
@@ -67,14 +69,14 @@ impl ShareJobs {
     /// [`ShareJobs::begin_kept`].
     pub fn new(
         shares: Shares,
-        friends: Friends,
+        (friends, accounts): (Friends, Accounts),
         store: Store,
         kept: Vec<(u64, ShareWish)>,
     ) -> Self {
         let numbers = Mutex::new(kept.iter().map(|(number, _)| *number).collect());
         let job = |(number, wish)| (number, Job::new(wish));
         let table = Mutex::new(kept.into_iter().map(job).collect());
-        Self { inner: Arc::new(Inner { shares, friends, store, table, kept: numbers }) }
+        Self { inner: Arc::new(Inner { shares, friends, accounts, store, table, kept: numbers }) }
     }
 
     /// Begins what was kept anew; call it inside the runtime, when the torrents are loaded. Jobs that
@@ -122,8 +124,8 @@ impl ShareJobs {
             let outcome = match wish.replaces {
                 None => inner.shares.share(&wish, meter, number).await,
                 Some(old) => {
-                    let both = (&inner.shares, &inner.friends);
-                    republish::renew(both, (old, &wish), meter, number).await
+                    let all = (&inner.shares, &inner.friends, &inner.accounts);
+                    republish::renew(all, (old, &wish), meter, number).await
                 }
             };
             jobs.finish(number, outcome).await;

@@ -12,10 +12,12 @@ use std::collections::HashMap;
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::time::Duration;
 use std::time::Instant;
 
+use tokio::sync::Notify;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
@@ -30,6 +32,7 @@ use crate::service::access::unix_now_s;
 use crate::service::folder::FileChange;
 use crate::service::folder::Folder;
 use crate::service::folder::SKIPPED;
+use crate::service::sealed_file::MEND;
 use crate::service::shares::ShareView;
 use crate::service::shares::Shares;
 
@@ -61,6 +64,31 @@ pub(super) enum FirstLook {
     Same(Vec<FileMark>),
     /// The torrent must not run.
     Changed,
+}
+
+/// Shares that are to be looked at as soon as can be.
+#[derive(Default)]
+pub(super) struct Doubts {
+    ids: Mutex<HashSet<TorrentId>>,
+    is_new: Notify,
+}
+
+impl Doubts {
+    fn put(&self, id: TorrentId) {
+        self.ids.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
+        self.is_new.notify_one();
+    }
+
+    /// Waits for some.
+    async fn next(&self) -> HashSet<TorrentId> {
+        loop {
+            let ids = std::mem::take(&mut *self.ids.lock().unwrap_or_else(PoisonError::into_inner));
+            if !ids.is_empty() {
+                return ids;
+            }
+            self.is_new.notified().await;
+        }
+    }
 }
 
 /// A share in one glance.
@@ -153,6 +181,28 @@ impl Shares {
         Ok(condition)
     }
 
+    /// Somebody found a file of it that is not as it was shared: it is looked at soon, by whoever
+    /// looks after shares, and nobody waits for that here.
+    pub(super) fn doubt(&self, id: TorrentId) {
+        self.inner.doubts.put(id);
+    }
+
+    /// What the files of a share are to look like; `None` for what is no share.
+    ///
+    /// # Errors
+    /// Conflict, when that was not kept and they are not as they were; those of the store.
+    pub(super) async fn marks(&self, id: TorrentId) -> Result<Option<Vec<FileMark>>> {
+        let Ok(ShareView { share, .. }) = self.get(id) else { return Ok(None) };
+        if let Some(marks) = self.inner.store.share_files(id).await? {
+            return Ok(Some(marks));
+        }
+        let looked = tokio::task::spawn_blocking(move || compare(&share)).await;
+        match looked.map_err(|_| Error::internal("looking at a folder panicked"))?? {
+            (folder, true) => Ok(Some(folder.marks())),
+            (_, false) => Err(Error::conflict(format!("the share was changed; {MEND}"))),
+        }
+    }
+
     /// As [`Shares::look`], before its torrent is given to the engine. Blocks. `None` for what is
     /// no share.
     pub(super) fn look_before_loading(&self, id: TorrentId, save_path: &str) -> Option<FirstLook> {
@@ -239,6 +289,11 @@ pub async fn run(shares: Shares, mut events: Receiver<Event>, every: Duration) {
         tokio::select! {
             _ = tick.tick(), if !every.is_zero() => {
                 look_at_due(&shares, &mut looked, every).await;
+            }
+            doubted = shares.inner.doubts.next() => {
+                for id in doubted {
+                    look(&shares, id).await;
+                }
             }
             event = events.recv() => match event {
                 Ok(Event::StateChanged(id)) => look_at_failing(&shares, &mut failing, id).await,

@@ -25,6 +25,7 @@ use crate::domain::hash::TorrentId;
 use crate::domain::share::Share;
 pub use crate::domain::share::ShareWish;
 use crate::domain::torrent::Torrent;
+use crate::domain::torrent_flags::TorrentFlags;
 use crate::engine::AddOptions;
 use crate::engine::Engine;
 use crate::engine::Prepared;
@@ -38,7 +39,10 @@ use crate::service::members::Members;
 use crate::service::members::swarms_of;
 use crate::service::metainfo;
 use crate::service::reach::Reach;
+use crate::service::republish::Heritage;
+use crate::service::republish::patiently;
 use crate::service::share_watch::Condition;
+use crate::service::share_watch::Doubts;
 use crate::service::torrents::TorrentOptions;
 use crate::service::torrents::Torrents;
 use crate::store::NewShare;
@@ -90,6 +94,8 @@ pub(super) struct Inner {
     pub(super) conditions: Mutex<HashMap<TorrentId, Condition>>,
     /// One look at a time, so that two do not disagree about what is to run.
     pub(super) looking: tokio::sync::Mutex<()>,
+    /// Those of which somebody found a file that is not as it was shared.
+    pub(super) doubts: Doubts,
 }
 
 /// A share that is durable and not yet in force.
@@ -111,6 +117,7 @@ impl Shares {
     ) -> Self {
         let table = RwLock::new(kept.into_iter().map(|share| (share.id, share)).collect());
         let (conditions, looking) = (Mutex::default(), tokio::sync::Mutex::new(()));
+        let doubts = Doubts::default();
         let inner = Inner {
             authoring,
             torrents,
@@ -121,6 +128,7 @@ impl Shares {
             table,
             conditions,
             looking,
+            doubts,
         };
         Self { inner: Arc::new(inner) }
     }
@@ -185,31 +193,34 @@ impl Shares {
         Ok(Finished { id, is_new: true })
     }
 
-    /// Makes a share durable, in place of `replaces` if there is one.
+    /// Makes a share durable, in place of another one and with what that leaves it, if there is one.
     pub(super) async fn keep(
         &self,
         share: Share,
         made: Made,
         job: Option<u64>,
-        replaces: Option<TorrentId>,
+        former: Option<Heritage>,
     ) -> Result<Kept> {
         let Made { mut prepared, folder, source } = made;
         let files = folder.marks();
         prepared.seal(&files)?;
         sync(folder, source).await?;
         let save_path = prepared.save_path.to_string();
-        let added_at = unix_now_s();
+        let (added_at, replaces) = (unix_now_s(), former.as_ref().map(|former| former.share));
+        let left = former.map(|former| (former.options, former.tuning, former.flags));
+        let (options, tuning, flags) = left.unwrap_or_default();
         prepared.set_options(&AddOptions {
             save_path: save_path.clone(),
             trackers_only: share.is_private,
             added_at,
+            tuning,
             ..AddOptions::default()
         })?;
+        if replaces.is_some() {
+            prepared.set_flags(flags, TorrentFlags::LASTING)?;
+        }
         let swarms = swarms_of(&prepared.hashes);
-        // A new edition lives where the former one does.
-        let former = replaces.and_then(|former| self.inner.torrents.options(former));
-        let session = former.map(|former| former.session).unwrap_or_default();
-        let options = TorrentOptions { made_here: true, session, ..TorrentOptions::default() };
+        let options = TorrentOptions { made_here: true, ..options };
         let torrent = NewTorrent {
             id: share.id,
             v2: prepared.hashes.v2(),
@@ -228,25 +239,6 @@ impl Shares {
         let new = NewShare { torrent, share: share.clone(), files, swarms: allowed, job, replaces };
         self.inner.store.add_share(new).await?;
         Ok(Kept { share, prepared, swarms, options })
-    }
-
-    /// The same torrent still: keeps what its files look like now, and lets it run.
-    pub(super) async fn renew_same(&self, share: Share, made: Made, job: u64) -> Result<()> {
-        let id = share.id;
-        let files = made.folder.marks();
-        drop(made);
-        // A look that is under way compares with what is replaced here.
-        let _turn = self.inner.looking.lock().await;
-        self.inner.store.renew_share(share.clone(), files.clone(), Some(job)).await?;
-        self.remember(share);
-        let sealed = self.inner.torrents.inner.engine.renew_seal(id, files).await;
-        let before = self.note(id, Condition::same());
-        let was_changed = before.is_some_and(|before| before.is_changed());
-        sealed?;
-        match was_changed || self.is_seal_broken(id) {
-            true => self.let_go_on(id).await,
-            false => Ok(()),
-        }
     }
 
     /// Gives a share that is in force to the engine, and waits until it is served; a refusal takes
@@ -271,9 +263,15 @@ impl Shares {
 
     /// Takes away the torrent of a share whose place another one has taken in the store.
     pub(super) async fn withdraw(&self, id: TorrentId) -> Result<()> {
-        self.take_out_of_force(id);
+        self.close_swarms(id);
         let torrents = &self.inner.torrents;
-        torrents.inner.engine.remove(id).await?;
+        match patiently(|| torrents.inner.engine.remove(id)).await {
+            // Asked again, when it was done after all.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            other => other?,
+        }
+        // Not before: as long as the torrent is there it is guarded as a share's.
+        self.forget(id);
         torrents.inner.options.remove(&id);
         self.inner.store.finish_removal(id).await?;
         torrents.labels().forget(id);
@@ -291,18 +289,28 @@ impl Shares {
         self.remember(share.clone());
     }
 
-    fn remember(&self, share: Share) {
+    pub(super) fn remember(&self, share: Share) {
         let mut table = self.inner.table.write().unwrap_or_else(PoisonError::into_inner);
         table.insert(share.id, share);
     }
 
     fn take_out_of_force(&self, id: TorrentId) {
-        for hash in self.inner.members.remove(id).unwrap_or_default() {
+        self.close_swarms(id);
+        self.forget(id);
+    }
+
+    /// Nobody is let in to its swarms any more.
+    fn close_swarms(&self, id: TorrentId) {
+        for hash in self.inner.members.swarms(id).unwrap_or_default() {
             // Before the mode: without a key nobody may see the swarm for a moment.
             self.inner.tracker.clear_own(&hash);
             self.inner.tracker.set_listed(&hash, false);
             self.inner.tracker.set_mode(&hash, None);
         }
+    }
+
+    fn forget(&self, id: TorrentId) {
+        self.inner.members.remove(id);
         self.inner.table.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
         self.inner.conditions.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
     }

@@ -8,6 +8,7 @@ use crate::domain::account::Account;
 use crate::domain::account::AccountId;
 use crate::domain::account::ClientClaim;
 use crate::domain::error::Error;
+use crate::domain::hash::TorrentId;
 use crate::store::failure::Failure;
 use crate::store::record::Columns;
 use crate::store::record::Damage;
@@ -61,6 +62,20 @@ pub(super) fn read(row: &Row) -> Result<(AccountId, Account), Damage> {
     columns.check(seal(text, figures, clients))?;
     let id = parse(text).ok_or_else(|| Damage("column id names no account".into()))?;
     Ok((id, decode(figures, clients)))
+}
+
+/// Has the accounts of the share `old` go on under its new edition.
+pub(super) fn move_share(conn: &Connection, old: TorrentId, new: TorrentId) -> Result<(), Failure> {
+    let accounts = all(conn)?;
+    for (id, account) in accounts.iter().filter(|(id, _)| id.0 == old) {
+        let moved = (new, id.1.clone());
+        let there = accounts.iter().find(|(id, _)| *id == moved);
+        let mut sum = there.map(|(_, account)| account.clone()).unwrap_or_default();
+        sum.take_in(account.clone().carried_over());
+        put(conn, id, None)?;
+        put(conn, &moved, Some(&sum))?;
+    }
+    Ok(())
 }
 
 /// Roughly what keeping it writes.

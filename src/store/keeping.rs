@@ -16,8 +16,10 @@ use crate::store::NewTorrent;
 use crate::store::Removal;
 use crate::store::Store;
 use crate::store::SwarmChange;
+use crate::store::accounts;
 use crate::store::failure::Failure;
 use crate::store::friends;
+use crate::store::labels;
 use crate::store::record::Columns;
 use crate::store::record::Damage;
 use crate::store::record::Seal;
@@ -39,7 +41,8 @@ pub struct NewShare {
     pub swarms: Vec<(TorrentId, SwarmChange)>,
     /// The job that is done with it.
     pub job: Option<u64>,
-    /// The share whose place it takes: friends and invites go over, its torrent is to go.
+    /// The share whose place it takes: friends, invites, accounts and labels go over, its torrent is
+    /// to go.
     pub replaces: Option<TorrentId>,
 }
 
@@ -118,6 +121,8 @@ fn add(conn: &Connection, boot_id: &str, new: &NewShare) -> std::result::Result<
     if let Some(old) = new.replaces {
         must_exist(conn, old)?;
         friends::move_share(conn, old, id)?;
+        accounts::move_share(conn, old, id)?;
+        labels::copy(conn, old, id)?;
         torrents::begin_removal(conn, old, Removal::KeepData)?;
     }
     // After the removal: a hybrid and its new edition may have a swarm in common.

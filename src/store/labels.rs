@@ -43,6 +43,14 @@ pub(super) fn forget(conn: &Connection, id: TorrentId) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Has `new` wear the labels of `old` too.
+pub(super) fn copy(conn: &Connection, old: TorrentId, new: TorrentId) -> Result<(), Failure> {
+    match all(conn)?.into_iter().find(|(id, _)| *id == old) {
+        Some((_, labels)) => put(conn, new, &labels),
+        None => Ok(()),
+    }
+}
+
 /// The labels of all torrents that have some.
 pub(super) fn all(conn: &Connection) -> Result<Vec<(TorrentId, Labels)>, Failure> {
     let mut query = conn.prepare(

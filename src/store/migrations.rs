@@ -22,11 +22,8 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0006_accounts.sql"),
     include_str!("migrations/0007_keep.sql"),
     include_str!("migrations/0008_wishes.sql"),
-<<<<<<< HEAD
-    include_str!("migrations/0010_moves.sql"),
-=======
     include_str!("migrations/0009_sessions.sql"),
->>>>>>> h1
+    include_str!("migrations/0010_moves.sql"),
 ];
 
 /// Marks the file as a store of this program: "Cove" in ASCII (rule D5).

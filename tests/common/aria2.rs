@@ -29,10 +29,25 @@ impl Aria2 {
         seeds: bool,
     ) -> Option<Self> {
         let port = free_port();
-        let mut words = Self::words(test, port, torrent, directory)?;
+        let mut words = Self::words(test, port, &torrent.save(directory), directory)?;
         words.extend(["--interface=127.0.0.1", "--enable-dht=false"].map(OsString::from));
         // Seeding without end, or none at all.
         words.push(if seeds { "--seed-ratio=0.0" } else { "--seed-time=0" }.into());
+        Some(Self::spawn(&words, port))
+    }
+
+    /// As [`Aria2::start`] for a download of the torrent in `file`, at `ip` and with at most so many
+    /// KiB a second, 0 = any.
+    pub(crate) fn download(
+        test: &str,
+        (file, directory): (&Path, &Path),
+        (ip, limit_kib): (&str, u32),
+    ) -> Option<Self> {
+        let port = free_port();
+        let mut words = Self::words(test, port, file, directory)?;
+        words.extend(["--enable-dht=false", "--seed-time=0"].map(OsString::from));
+        words.push(format!("--interface={ip}").into());
+        words.push(format!("--max-overall-download-limit={limit_kib}K").into());
         Some(Self::spawn(&words, port))
     }
 
@@ -48,7 +63,7 @@ impl Aria2 {
         // A namespace of its own: every port is free.
         let port = 6881;
         let mut words = launcher.to_vec();
-        words.extend(Self::words(test, port, torrent, directory)?);
+        words.extend(Self::words(test, port, &torrent.save(directory), directory)?);
         words.extend(["--enable-dht=true", "--seed-time=0"].map(OsString::from));
         words.push("--dht-listen-port=6882".into());
         words.push(format!("--dht-file-path={}", directory.join("dht.dat").display()).into());
@@ -56,12 +71,11 @@ impl Aria2 {
     }
 
     /// What both begin with.
-    fn words(test: &str, port: u16, torrent: &Torrent, directory: &Path) -> Option<Vec<OsString>> {
+    fn words(test: &str, port: u16, file: &Path, directory: &Path) -> Option<Vec<OsString>> {
         let Some(program) = find_program("aria2c") else {
             skip(test, "aria2c", true);
             return None;
         };
-        let file = torrent.save(directory);
         let mut words: Vec<OsString> = vec![program.into(), file.into(), "--dir".into()];
         words.push(directory.into());
         words.push(format!("--listen-port={port}").into());

@@ -71,6 +71,14 @@ impl Incoming {
         Ok(bytes)
     }
 
+    /// What still comes before the connection ends, however it does.
+    pub(crate) fn rest(mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        // A connection that is reset has brought what it has brought.
+        let _ = self.reader.read_to_end(&mut bytes);
+        bytes
+    }
+
     /// The next chunk of a chunked body; `None` at its end.
     pub(crate) fn next_chunk(&mut self) -> io::Result<Option<Vec<u8>>> {
         let size = u64::from_str_radix(read_line(&mut self.reader)?.trim(), 16);

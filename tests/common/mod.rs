@@ -29,6 +29,7 @@ pub(crate) mod torrents;
 pub(crate) mod torrust;
 pub(crate) mod torrust_clients;
 pub(crate) mod tracker;
+pub(crate) mod transmission;
 
 use std::time::Duration;
 use std::time::Instant;

@@ -8,9 +8,11 @@ use crate::domain::account::Account;
 use crate::domain::account::AccountId;
 use crate::domain::account::ClientClaim;
 use crate::domain::error::ErrorKind;
+use crate::domain::labels::Labels;
 use crate::domain::share::FileMark;
 use crate::domain::share::Format;
 use crate::domain::share::Friend;
+use crate::domain::share::FriendName;
 use crate::domain::share::Invite;
 use crate::domain::share::InviteToken;
 use crate::domain::share::Share;
@@ -133,6 +135,16 @@ fn a_new_edition_takes_the_place_of_a_share_in_one_transaction() {
         store.add_share(new(2, allowed(2))).await.unwrap();
         store.put_friend(friend()).await.unwrap();
         store.put_invite(invite()).await.unwrap();
+        let anna: Option<FriendName> = Some("anna".parse().unwrap());
+        let account = |sent, seen_at| Account { sent, seen_at, ..Account::default() };
+        let one = Account { is_complete: true, ..account(5, 7) };
+        // It was this torrent once already.
+        let before = account(2, 9);
+        let both = [(id(2), one), (id(4), before)];
+        let both = both.map(|(share, account)| ((share, anna.clone()), Some(account)));
+        store.put_accounts(both.to_vec()).await.unwrap();
+        let labels = Labels { tags: vec!["a".into()], ..Labels::default() };
+        store.set_labels(id(2), labels.clone()).await.unwrap();
         let job = store.put_share_job(wish()).await.unwrap();
         let edition = NewShare { job: Some(job), replaces: Some(id(2)), ..new(4, allowed(4)) };
         store.add_share(edition).await.unwrap();
@@ -149,6 +161,8 @@ fn a_new_edition_takes_the_place_of_a_share_in_one_transaction() {
         assert_eq!(store.friends().await.unwrap(), [moved]);
         assert_eq!(store.invites().await.unwrap(), [Invite { share: id(4), ..invite() }]);
         assert_eq!(store.share_jobs().await.unwrap(), []);
+        assert_eq!(store.accounts().await.unwrap(), [((id(4), anna), account(7, 9))]);
+        assert!(store.labels().await.unwrap().contains(&(id(4), labels)));
         let mut swarms = allowed(4).into_iter().map(|(hash, _)| hash).collect::<Vec<_>>();
         swarms.sort();
         swarms.dedup();
