@@ -90,6 +90,18 @@ void check_file_list(lt::bdecode_node const& torrent, ParseLimits const& limits)
 }
 
 // Whether what is known of a torrent's hashes is said by its metadata too.
+// A record of an interrupted check holds as many pieces as were counted. Several are hashed at once,
+// so one before the last may not have been among them: from the first gap on all is checked anew.
+void forget_after_gap(lt::add_torrent_params& params)
+{
+    auto& have = params.have_pieces;
+    auto const info = torrent_file_of(params);
+    if (!info || have.size() >= info->num_pieces()) return;
+    lt::piece_index_t gap{0};
+    while (gap < have.end_index() && have[gap]) ++gap;
+    have.resize(static_cast<int>(gap));
+}
+
 bool is_of(lt::info_hash_t const& known, lt::info_hash_t const& found)
 {
     return (!known.has_v1() || known.v1 == found.v1) && (!known.has_v2() || known.v2 == found.v2);
@@ -201,6 +213,7 @@ std::unique_ptr<AddParams> parse_resume(rust::Slice<std::uint8_t const> resume,
             params.tracker_tiers = told.tracker_tiers;
         }
     }
+    forget_after_gap(params);
     defuse(params);
     return own(std::move(params));
 }
