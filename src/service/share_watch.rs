@@ -164,7 +164,7 @@ impl Shares {
         let share = self.get(id)?.share;
         let condition = self.see(share).await?;
         let before = self.note(id, condition.clone());
-        let was_changed = before.is_some_and(|before| before.is_changed());
+        let was_changed = before.as_ref().is_some_and(Condition::is_changed);
         // It may be as it was again already, when the disk alone has seen it otherwise.
         let is_held_back = was_changed || self.is_seal_broken(id);
         if was_changed != condition.is_changed() {
@@ -175,7 +175,13 @@ impl Shares {
         }
         match condition.is_changed() {
             true => self.hold_back(id).await?,
-            false if is_held_back => self.let_go_on(id).await?,
+            false if is_held_back => {
+                if let Err(error) = self.let_go_on(id).await {
+                    // The next look is to try it again.
+                    self.note(id, before.unwrap_or_default());
+                    return Err(error);
+                }
+            }
             false => {}
         }
         Ok(condition)
