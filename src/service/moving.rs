@@ -9,6 +9,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use dashmap::DashMap;
 use tokio::sync::Mutex;
@@ -23,11 +24,31 @@ use crate::service::properties::MoveMode;
 use crate::service::torrents::Torrents;
 use crate::service::torrents::payload_files;
 
+/// How long a caller waits for files to be moved; a longer move goes on by itself.
+const MOVE_LIMIT: Duration = Duration::from_secs(10);
+
 /// The moves of each torrent, counted: who forgets one must not forget the next, even when it goes
 /// to the same place.
 pub(super) type Moves = DashMap<TorrentId, Arc<Mutex<u64>>>;
 
 impl Torrents {
+    /// Moves the files under a root (rule F1). A move that takes long goes on by itself.
+    ///
+    /// # Errors
+    /// `NotFound`; Forbidden; Invalid with the system's text.
+    pub async fn move_storage(&self, id: TorrentId, destination: &str) -> Result<()> {
+        let torrent = self.get(id)?;
+        let path = self.resolve_existing(destination).await?;
+        self.drop_completed_dir(&torrent).await?;
+        // Whoever no longer waits does not end it.
+        let torrents = self.clone();
+        let moving = async move { torrents.relocate(id, path, MoveMode::FailIfExists).await };
+        match tokio::time::timeout(MOVE_LIMIT, tokio::spawn(moving)).await {
+            Ok(outcome) => outcome.map_err(|_| Error::internal("moving files panicked"))?,
+            Err(_) => Ok(()),
+        }
+    }
+
     /// Moves the files to a directory that was checked, and answers when the store knows it.
     ///
     /// # Errors

@@ -33,7 +33,6 @@ use crate::domain::ratio::Ratio;
 use crate::domain::torrent::Failure;
 use crate::domain::torrent::Torrent;
 use crate::engine::Engine;
-use crate::engine::MoveMode;
 pub use crate::engine::QueueMove;
 use crate::service::adding::DECIDED_AT_ONCE;
 use crate::service::adding::select;
@@ -45,9 +44,6 @@ use crate::service::paths::Roots;
 use crate::service::sessions::Sessions;
 use crate::store::Store;
 pub use crate::store::TorrentOptions;
-
-/// How long a caller waits for files to be moved; a longer move goes on by itself.
-const MOVE_LIMIT: Duration = Duration::from_secs(10);
 
 /// How long adding or removing a torrent waits for somebody who adds or removes the same one.
 const CHANGE_LIMIT: Duration = Duration::from_secs(10);
@@ -189,7 +185,7 @@ impl Torrents {
         self.inner.engine.peers(id).await
     }
 
-    async fn resolve_existing(&self, destination: &str) -> Result<String> {
+    pub(super) async fn resolve_existing(&self, destination: &str) -> Result<String> {
         let (inner, wish) = (Arc::clone(&self.inner), destination.to_owned());
         let resolved = tokio::task::spawn_blocking(move || inner.roots.resolve_existing(&wish));
         utf8(resolved.await.map_err(|_| Error::internal("resolving a path panicked"))??)
@@ -314,23 +310,6 @@ impl Torrents {
         // What is shown lags behind what was asked for.
         let is_stopped = self.options(id).is_some_and(|options| options.is_stopped);
         self.inner.engine.recheck(id, is_stopped).await
-    }
-
-    /// Moves the files under a root (rule F1). A move that takes long goes on by itself.
-    ///
-    /// # Errors
-    /// `NotFound`; Forbidden; Invalid with the system's text.
-    pub async fn move_storage(&self, id: TorrentId, destination: &str) -> Result<()> {
-        let torrent = self.get(id)?;
-        let path = self.resolve_existing(destination).await?;
-        self.drop_completed_dir(&torrent).await?;
-        // Whoever no longer waits does not end it.
-        let torrents = self.clone();
-        let moving = async move { torrents.relocate(id, path, MoveMode::FailIfExists).await };
-        match tokio::time::timeout(MOVE_LIMIT, tokio::spawn(moving)).await {
-            Ok(outcome) => outcome.map_err(|_| Error::internal("moving files panicked"))?,
-            Err(_) => Ok(()),
-        }
     }
 
     /// Wants the files of these indices and no others; an empty list wants all.
