@@ -11,6 +11,9 @@ use crate::tracker::Tracker;
 
 /// How often a part of the table is swept.
 const SWEEP_EVERY: Duration = Duration::from_millis(250);
+/// Between two times that counts are kept: the first is kept at once, and a flood of them must not
+/// take the processor from those who announce.
+const KEEP_GAP: Duration = Duration::from_millis(250);
 /// How long to leave a store alone that could not keep a count.
 const KEEP_PAUSE: Duration = Duration::from_secs(1);
 
@@ -33,9 +36,12 @@ pub async fn keep_completed(tracker: Tracker, store: Store, mut stop: watch::Rec
         tokio::select! {
             () = told(&mut stop) => break,
             grown = tracker.completed() => {
-                if !keep(&tracker, &store, grown).await {
-                    tokio::time::sleep(KEEP_PAUSE).await;
-                }
+                let pause = match keep(&tracker, &store, grown).await {
+                    true => KEEP_GAP,
+                    false => KEEP_PAUSE,
+                };
+                // What grows meanwhile is noted; the end is not waited for.
+                let _ = tokio::time::timeout(pause, told(&mut stop)).await;
             }
         }
     }
