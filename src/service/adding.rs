@@ -32,9 +32,6 @@ use crate::store::TorrentOptions;
 const PARSE_LIMIT: Duration = Duration::from_secs(5);
 /// A torrent file up to this is parsed in microseconds, faster than a thread is woken.
 const PARSED_AT_ONCE_BYTES: usize = 16 << 10;
-/// Torrents whose place in the file system is looked at together: more threads than these would
-/// make a bulk add no faster, and each keeps memory for itself.
-pub(super) const DECIDED_AT_ONCE: usize = 8;
 /// The priority libtorrent gives a wanted file.
 const WANTED: u8 = 4;
 /// Files a torrent may have (rule F4): how far a selection made before the metadata reaches.
@@ -180,8 +177,6 @@ impl Torrents {
 
     async fn decide_aside(&self, prepared: Prepared, wish: AddWish) -> Result<Prepared> {
         let torrents = self.clone();
-        // Never closed.
-        let _turn = self.inner.deciding.acquire().await;
         let decided = tokio::task::spawn_blocking(move || torrents.decide(prepared, &wish)).await;
         decided.map_err(|_| Error::internal("adding a torrent panicked"))?
     }

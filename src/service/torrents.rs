@@ -15,7 +15,6 @@ use std::time::Duration;
 
 use dashmap::DashMap;
 use tokio::sync::Notify;
-use tokio::sync::Semaphore;
 use tokio::sync::broadcast;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -34,7 +33,6 @@ use crate::domain::torrent::Failure;
 use crate::domain::torrent::Torrent;
 use crate::engine::Engine;
 pub use crate::engine::QueueMove;
-use crate::service::adding::DECIDED_AT_ONCE;
 use crate::service::adding::select;
 use crate::service::inspect::LookUps;
 use crate::service::labels::Labels;
@@ -64,8 +62,6 @@ pub(super) struct Inner {
     labels: Labels,
     pub(super) look_ups: LookUps,
     pub(super) moves: Moves,
-    /// Turns of those who look where a torrent is to be.
-    pub(super) deciding: Semaphore,
     /// Torrents being added or removed now: one change of existence at a time.
     in_change: Mutex<HashSet<TorrentId>>,
     /// Told whenever one of those changes ended.
@@ -97,7 +93,6 @@ impl Torrents {
             labels,
             look_ups: LookUps::new(look_up_limit),
             moves: Moves::new(),
-            deciding: Semaphore::new(DECIDED_AT_ONCE),
             in_change: Mutex::default(),
             change_ended: Notify::new(),
             option_changes: AtomicU64::new(0),
