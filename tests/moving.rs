@@ -79,3 +79,31 @@ fn d20_a_kill_in_the_middle_of_a_move_leaves_the_torrent_whole() {
     assert_eq!(row["all_time_download"], 0);
     app.stop();
 }
+
+/// What is in the way is named and stays, over a kill too, and so do the torrent's own files.
+#[test]
+fn d20_a_move_onto_a_file_that_is_there_names_it_and_touches_nothing() {
+    let home = Home::new();
+    let content = payload(92, 3 * FILE);
+    let torrent = Recipe::named("film.bin").single(&content);
+    fs::write(home.downloads.join("film.bin"), &content).unwrap();
+    let there = home.downloads.join("there");
+    fs::create_dir(&there).unwrap();
+    fs::write(there.join("film.bin"), "of the user").unwrap();
+    let app = home.start();
+    app.api.add(&torrent.file);
+    app.api.wait_seeding(&torrent.hash);
+    let body = json!({ "state": "move_storage", "dest_dir": there });
+    let answer = app.api.call("PATCH", &format!("/downloads/{}", torrent.hash), &body);
+    assert!(answer.status >= 400, "{}", answer.text());
+    let message = answer.json()["error"].to_string();
+    assert!(message.contains("`film.bin` is in") && message.contains("already"), "{message}");
+    app.kill();
+
+    let app = home.start();
+    let row = app.api.wait_seeding(&torrent.hash);
+    assert_eq!(row["destination"], json!(home.downloads));
+    assert_eq!(fs::read(there.join("film.bin")).unwrap(), b"of the user");
+    assert_eq!(fs::read(home.downloads.join("film.bin")).unwrap(), content);
+    app.stop();
+}

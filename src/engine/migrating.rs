@@ -111,8 +111,8 @@ impl Actor {
         record: oneshot::Sender<Vec<u8>>,
     ) -> Result<(Token, bool)> {
         let (mut ran, mut flags) = (false, TorrentFlags::default());
-        let keeps_record = self.board.token(id).and_then(|token| self.torrents.get(&token));
-        if keeps_record.is_some_and(|entry| entry.keeps_record) {
+        let entry = self.board.token(id).and_then(|token| self.torrents.get(&token));
+        if entry.is_some_and(|entry| entry.keeps_record) {
             let message =
                 "its files are not as its record says: resume it, so that they are checked";
             return Err(Error::conflict(message));

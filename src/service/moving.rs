@@ -54,6 +54,9 @@ impl Torrents {
     /// # Errors
     /// `NotFound`; Invalid with the system's text; `StorageFull`; Busy.
     pub(super) async fn relocate(&self, id: TorrentId, path: String, mode: MoveMode) -> Result<()> {
+        if mode == MoveMode::FailIfExists {
+            self.refuse_in_the_way(id, &path).await?;
+        }
         let number = self.begin_noted_move(id, &path).await?;
         match self.inner.engine.move_storage(id, path, mode).await {
             // Where it went is where it is from now on.
@@ -80,6 +83,26 @@ impl Torrents {
                 tracing::warn!(%error, torrent = %id, "cannot keep where its files are");
             }
         });
+    }
+
+    /// The disk looks again; but only what is known before anything is noted can never be taken for
+    /// a file of the torrent after a crash, and the disk does not say which file it is.
+    async fn refuse_in_the_way(&self, id: TorrentId, path: &str) -> Result<()> {
+        let torrent = self.get(id)?;
+        if *torrent.save_path == *path {
+            return Ok(());
+        }
+        let files = payload_files(id, torrent.metadata.as_deref());
+        let to = Path::new(path).to_owned();
+        let look = move || files.into_iter().find(|file| is_there(&to.join(file)));
+        let found = tokio::task::spawn_blocking(look).await;
+        match found.map_err(|_| Error::internal("looking at files panicked"))? {
+            Some(file) => {
+                let message = format!("cannot move the files: `{file}` is in `{path}` already");
+                Err(Error::invalid(message))
+            }
+            None => Ok(()),
+        }
     }
 
     async fn begin_noted_move(&self, id: TorrentId, path: &str) -> Result<u64> {
