@@ -30,6 +30,7 @@ const SOURCES: &[&str] = &[
     "reuse",
     "sealing",
     "session",
+    "sha1_pair",
     "torrents",
     "utp_policy",
 ];

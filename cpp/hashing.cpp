@@ -3,13 +3,11 @@
 #include "hashing.h"
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <cerrno>
 #include <exception>
 #include <memory>
 #include <mutex>
-#include <new>
 #include <stdexcept>
 #include <system_error>
 #include <thread>
@@ -21,6 +19,8 @@
 #include <unistd.h>
 
 #include "convert.h"
+#include "page_buffer.h"
+#include "sha1_pair.h"
 
 namespace cove {
 namespace {
@@ -28,8 +28,6 @@ namespace {
 constexpr int block_bytes = 16 << 10;
 // What is read at once: it is hashed while it is still in the processor's own cache.
 constexpr int chunk_bytes = 128 << 10;
-// The system copies to the beginning of a page several times as fast as to elsewhere.
-constexpr std::size_t page_bytes = 4096;
 constexpr std::uint32_t threads_max = 64;
 
 // An open file; closed at the end of its scope.
@@ -50,7 +48,7 @@ private:
     int number_;
 };
 
-// Reads one thread's pieces; the file it read last stays open.
+// Reads one piece after another; the file it read last stays open.
 class Reader final {
 public:
     Reader(lt::file_storage const& files, std::string const& parent) : files_(files), parent_(parent) {}
@@ -94,6 +92,22 @@ private:
     lt::file_index_t opened_{};
 };
 
+// A piece on its way through a thread, which takes two at a time.
+struct Lane final {
+    Lane(lt::file_storage const& files, std::string const& parent, int chunk)
+        : reader(files, parent), buffer(chunk)
+    {
+    }
+
+    Reader reader;
+    PageBuffer buffer;
+    lt::piece_index_t piece{};
+    bool has_v2 = false;
+    // In v2 a piece ends with its file; the padding after it is v1's alone.
+    int left_v2 = 0;
+    std::vector<lt::sha256_hash> leaves;
+};
+
 // The root of `leaves`, as many as a power of two (BEP 52).
 lt::sha256_hash root_of(std::vector<lt::sha256_hash> leaves)
 {
@@ -117,19 +131,16 @@ public:
     {
     }
 
-    // Takes one piece after another until none is left or somebody failed.
+    // Takes two pieces after two others until none is left or somebody failed.
     void run() noexcept
     {
         try {
-            Reader reader(files_, parent_);
-            auto const size = std::size_t(std::min(files_.piece_length(), chunk_bytes));
-            std::vector<char> room(size + page_bytes);
-            void* begin = room.data();
-            auto left = room.size();
-            if (std::align(page_bytes, size, begin, left) == nullptr) throw std::bad_alloc();
-            lt::span<char> const buffer(static_cast<char*>(begin), std::ptrdiff_t(size));
-            for (int next = next_++; next < files_.num_pieces() && !is_over_; next = next_++) {
-                hash_piece(lt::piece_index_t(next), reader, buffer);
+            auto const chunk = std::min(files_.piece_length(), chunk_bytes);
+            Lane first(files_, parent_, chunk);
+            Lane second(files_, parent_, chunk);
+            for (int next = next_.fetch_add(2); next < files_.num_pieces() && !is_over_;
+                 next = next_.fetch_add(2)) {
+                hash_pieces(lt::piece_index_t(next), first, second);
             }
         } catch (...) {
             std::lock_guard<std::mutex> const lock(mutex_);
@@ -143,31 +154,79 @@ public:
     }
 
 private:
-    void hash_piece(lt::piece_index_t piece, Reader& reader, lt::span<char> buffer)
+    // The piece `index` and the next one, if there is one.
+    void hash_pieces(lt::piece_index_t index, Lane& first, Lane& second)
     {
-        if (take_over(piece)) return;
-        auto const has_v2 = !torrent_.is_v1_only()
+        auto const has_first = begin(index++, first);
+        auto const has_second = index < files_.end_piece() && begin(index, second);
+        if (has_first && has_second && are_twins(first, second)) return hash_both(first, second);
+        if (has_first) hash_one(first);
+        if (has_second) hash_one(second);
+    }
+
+    // False: there is nothing to hash.
+    bool begin(lt::piece_index_t piece, Lane& lane)
+    {
+        if (take_over(piece)) return false;
+        lane.piece = piece;
+        lane.has_v2 = !torrent_.is_v1_only()
             && !files_.pad_file_at(files_.file_index_at_piece(piece));
-        // In v2 a piece ends with its file; the padding after it is v1's alone.
-        auto left_v2 = has_v2 ? files_.piece_size2(piece) : 0;
-        lt::hasher v1;
-        std::vector<lt::sha256_hash> leaves;
-        for (int start = 0; start < files_.piece_size(piece);) {
-            auto const size = std::min(int(buffer.size()), files_.piece_size(piece) - start);
-            auto const bytes = buffer.first(size);
-            reader.read(piece, start, bytes);
-            if (!torrent_.is_v2_only()) v1.update(bytes);
-            auto const part = std::min(size, left_v2);
-            add_leaves(bytes.first(part), leaves);
-            left_v2 -= part;
-            start += size;
+        lane.left_v2 = lane.has_v2 ? files_.piece_size2(piece) : 0;
+        lane.leaves.clear();
+        return true;
+    }
+
+    bool are_twins(Lane const& first, Lane const& second) const
+    {
+        auto const size = files_.piece_size(first.piece);
+        return !torrent_.is_v2_only() && size == files_.piece_size(second.piece) && Sha1Pair::takes(size);
+    }
+
+    void hash_both(Lane& first, Lane& second)
+    {
+        Sha1Pair v1;
+        for (int start = 0; start < files_.piece_size(first.piece);) {
+            auto const bytes = read(first, start);
+            v1.update(bytes, read(second, start));
+            start += int(bytes.size());
         }
-        auto const root = has_v2 ? v2_of(piece, std::move(leaves)) : lt::sha256_hash();
+        auto const [first_v1, second_v1] = v1.finish();
+        put(first, first_v1);
+        put(second, second_v1);
+    }
+
+    void hash_one(Lane& lane)
+    {
+        lt::hasher v1;
+        for (int start = 0; start < files_.piece_size(lane.piece);) {
+            auto const bytes = read(lane, start);
+            if (!torrent_.is_v2_only()) v1.update(bytes);
+            start += int(bytes.size());
+        }
+        put(lane, v1.final());
+    }
+
+    // What the piece has from `start` on, as far as there is room. What v2 wants of it is hashed.
+    lt::span<char const> read(Lane& lane, int start)
+    {
+        auto const room = lane.buffer.all();
+        auto const bytes = room.first(std::min(int(room.size()), files_.piece_size(lane.piece) - start));
+        lane.reader.read(lane.piece, start, bytes);
+        auto const part = std::min(int(bytes.size()), lane.left_v2);
+        add_leaves(bytes.first(part), lane.leaves);
+        lane.left_v2 -= part;
+        return bytes;
+    }
+
+    // The piece is done.
+    void put(Lane& lane, lt::sha1_hash const& v1)
+    {
+        auto const root = lane.has_v2 ? v2_of(lane.piece, std::move(lane.leaves)) : lt::sha256_hash();
         std::lock_guard<std::mutex> const lock(mutex_);
         if (is_over_) return;
-        if (!torrent_.is_v2_only()) torrent_.set_hash(piece, v1.final());
-        if (has_v2) put_v2(piece, root);
-        progress_.add_hashed(std::uint64_t(files_.piece_size(piece)));
+        if (!torrent_.is_v2_only()) torrent_.set_hash(lane.piece, v1);
+        if (lane.has_v2) put_v2(lane.piece, root);
+        progress_.add_hashed(std::uint64_t(files_.piece_size(lane.piece)));
         report();
     }
 

@@ -1,13 +1,15 @@
 #include "disk/hashing.h"
 
 #include <algorithm>
+#include <tuple>
+
+#include "sha1_pair.h"
 
 namespace cove::disk {
 namespace {
 
 constexpr int block_bytes = lt::default_block_size;
-// Read at a time: few calls, and it stays in the processor's cache until it is hashed.
-constexpr int blocks_at_once = 8;
+constexpr int blocks_at_once = int(Scratch::bytes) / block_bytes;
 
 int blocks_in(int bytes) { return (bytes + block_bytes - 1) / block_bytes; }
 
@@ -67,10 +69,9 @@ bool Hashing::needs(Piece const& piece, int block) const
 void Hashing::read_blocks(Piece const& piece, int first, int end, Scratch& scratch,
                           lt::storage_error& error)
 {
-    scratch.bytes.resize(std::size_t(blocks_at_once * block_bytes));
     int const begin = first * block_bytes;
     int const stop = std::min(end * block_bytes, piece.bytes());
-    lt::span<char> const bytes{scratch.bytes.data(), stop - begin};
+    auto const bytes = scratch.first.all().first(stop - begin);
     piece.storage.read(piece.index, begin, bytes, error);
     if (error) return;
     int const v1_stop = std::min(stop, piece.v1_bytes);
@@ -95,10 +96,31 @@ lt::sha256_hash hash_block(Storage& storage, lt::piece_index_t piece, int offset
         error.operation = lt::operation_t::file_read;
         return {};
     }
-    scratch.bytes.resize(std::size_t(blocks_at_once * block_bytes));
-    lt::span<char> const bytes{scratch.bytes.data(), length};
+    auto const bytes = scratch.first.all().first(length);
     storage.read(piece, offset, bytes, error);
     return error ? lt::sha256_hash() : lt::hasher256(bytes).final();
+}
+
+void hash_two(PlainPiece const& first, PlainPiece const& second, Scratch& scratch)
+{
+    Sha1Pair v1;
+    for (int start = 0; start < first.bytes();) {
+        auto const length = std::min(int(Scratch::bytes), first.bytes() - start);
+        auto const one = scratch.first.all().first(length);
+        auto const two = scratch.second.all().first(length);
+        first.storage.read(first.index, start, one, first.error);
+        second.storage.read(second.index, start, two, second.error);
+        if (first.error || second.error) break;
+        v1.update(one, two);
+        start += length;
+    }
+    // The one that can be read is not to blame for the other.
+    auto const alone = [&](PlainPiece const& piece) {
+        piece.v1 = Hashing().finish(piece.storage, piece.index, true, {}, scratch, piece.error);
+    };
+    if (!first.error && !second.error) std::tie(first.v1, second.v1) = v1.finish();
+    else if (!first.error) alone(first);
+    else if (!second.error) alone(second);
 }
 
 }  // namespace cove::disk

@@ -43,4 +43,17 @@ private:
 lt::sha256_hash hash_block(Storage& storage, lt::piece_index_t piece, int offset, Scratch& scratch,
                            lt::storage_error& error);
 
+// A piece whose v1 hash alone is wanted.
+struct PlainPiece {
+    Storage& storage;
+    lt::piece_index_t index;
+    lt::sha1_hash& v1;
+    lt::storage_error& error;
+
+    int bytes() const { return storage.piece_bytes(index); }
+};
+
+// Two of one size at once, from the files; `Sha1Pair` takes that size.
+void hash_two(PlainPiece const& first, PlainPiece const& second, Scratch& scratch);
+
 }  // namespace cove::disk

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "sha1_pair.h"
+
 namespace cove::disk {
 
 void ReadJob::overlay(Block const& block)
@@ -35,11 +37,31 @@ void ReadJob::run(Scratch&)
 
 void HashJob::run(Scratch& scratch)
 {
-    if (is_check_ && round_ != torrent->round) {
-        error.ec = boost::asio::error::operation_aborted;
-        return;
-    }
+    if (is_given_up()) return;
     v1 = Hashing().finish(torrent->storage, piece, request.with_v1, request.v2, scratch, error);
+}
+
+bool HashJob::goes_with(Job const& other) const
+{
+    auto const job = dynamic_cast<HashJob const*>(&other);
+    if (job == nullptr || !is_plain() || !job->is_plain()) return false;
+    auto const bytes = torrent->storage.piece_bytes(piece);
+    return bytes == job->torrent->storage.piece_bytes(job->piece) && Sha1Pair::takes(bytes);
+}
+
+void HashJob::run_with(Job& other, Scratch& scratch)
+{
+    auto& second = static_cast<HashJob&>(other);
+    if (is_given_up()) return second.run(scratch);
+    if (second.is_given_up()) return run(scratch);
+    hash_two(plain(), second.plain(), scratch);
+}
+
+bool HashJob::is_given_up()
+{
+    if (!is_check_ || round_ == torrent->round) return false;
+    error.ec = boost::asio::error::operation_aborted;
+    return true;
 }
 
 void PieceJob::run(Scratch& scratch)

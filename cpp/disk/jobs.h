@@ -59,6 +59,9 @@ public:
     }
 
     void run(Scratch& scratch) override;
+    // With another one of v1 alone and of the same size.
+    bool goes_with(Job const& other) const override;
+    void run_with(Job& other, Scratch& scratch) override;
     void tell() override { end_(*this); }
 
     std::shared_ptr<Torrent> torrent;
@@ -67,6 +70,11 @@ public:
     lt::sha1_hash v1;
 
 private:
+    bool is_plain() const { return request.with_v1 && request.v2.empty(); }
+    // True: nobody wants it any more, and `error` says so.
+    bool is_given_up();
+    PlainPiece plain() { return {torrent->storage, piece, v1, error}; }
+
     std::function<void(HashJob&)> end_;
     bool is_check_;
     int round_;

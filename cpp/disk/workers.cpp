@@ -13,17 +13,36 @@ namespace {
 // Waking a thread costs as much as reading this many blocks that the system has in memory.
 constexpr std::size_t jobs_per_call = 4;
 
-void run(Job& job, Scratch& scratch)
+void fail(Job& job, lt::error_code error)
+{
+    job.error.ec = error;
+    job.error.operation = lt::operation_t::exception;
+}
+
+template <typename Work>
+lt::error_code guarded(Work work)
 {
     try {
-        job.run(scratch);
+        work();
+        return {};
     } catch (std::bad_alloc const&) {
-        job.error.ec = make_error_code(lt::errors::no_memory);
-        job.error.operation = lt::operation_t::exception;
+        return make_error_code(lt::errors::no_memory);
     } catch (std::exception const&) {
-        job.error.ec = make_error_code(boost::system::errc::io_error);
-        job.error.operation = lt::operation_t::exception;
+        return make_error_code(boost::system::errc::io_error);
     }
+}
+
+void run(Job& job, Scratch& scratch)
+{
+    if (auto const error = guarded([&] { job.run(scratch); })) fail(job, error);
+}
+
+void run(Job& first, Job& second, Scratch& scratch)
+{
+    auto const error = guarded([&] { first.run_with(second, scratch); });
+    if (!error) return;
+    fail(first, error);
+    fail(second, error);
 }
 
 }  // namespace
@@ -86,7 +105,7 @@ void Workers::start_one()
     }
 }
 
-std::shared_ptr<Job> Workers::next(std::unique_lock<std::mutex>& lock)
+Workers::Turn Workers::next(std::unique_lock<std::mutex>& lock)
 {
     Sleeper self;
     while (jobs_.empty() && !is_ending_) {
@@ -95,10 +114,20 @@ std::shared_ptr<Job> Workers::next(std::unique_lock<std::mutex>& lock)
         self.bell.wait(lock, [&] { return self.is_called; });
     }
     if (is_ending_) return {};
+    Turn turn;
+    turn.first = take();
+    // Where others are idle, two threads are faster than two jobs at once.
+    bool const is_alone = sleepers_.empty() && threads_.size() >= limit_;
+    if (is_alone && !jobs_.empty() && turn.first->goes_with(*jobs_.front())) turn.second = take();
+    // What is behind a long job needs another thread.
+    if (turn.first->is_long() && !jobs_.empty()) call_one();
+    return turn;
+}
+
+std::shared_ptr<Job> Workers::take()
+{
     auto job = std::move(jobs_.front());
     jobs_.pop_front();
-    // What is behind a long job needs another thread.
-    if (job->is_long() && !jobs_.empty()) call_one();
     return job;
 }
 
@@ -107,10 +136,15 @@ void Workers::work()
     pthread_setname_np(pthread_self(), name_);
     Scratch scratch;
     std::unique_lock<std::mutex> lock(mutex_);
-    while (auto job = next(lock)) {
+    for (auto turn = next(lock); turn.first; turn = next(lock)) {
         lock.unlock();
-        run(*job, scratch);
-        done_(std::move(job));
+        if (turn.second) {
+            run(*turn.first, *turn.second, scratch);
+            done_(std::move(turn.second));
+        } else {
+            run(*turn.first, scratch);
+        }
+        done_(std::move(turn.first));
         lock.lock();
     }
 }

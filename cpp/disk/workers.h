@@ -41,7 +41,14 @@ private:
     };
 
     void work();
-    std::shared_ptr<Job> next(std::unique_lock<std::mutex>& lock);
+    // What one thread does at once; no `first`: it is over.
+    struct Turn {
+        std::shared_ptr<Job> first;
+        std::shared_ptr<Job> second;
+    };
+
+    Turn next(std::unique_lock<std::mutex>& lock);
+    std::shared_ptr<Job> take();
     void call_one();
     void start_one();
 

@@ -2,6 +2,9 @@
 
 use std::fs;
 
+use sha1::Digest;
+use sha1::Sha1;
+
 use super::rig::Rig;
 use super::rig::SEEDING;
 use super::rig::author;
@@ -42,6 +45,42 @@ fn what_was_asked_for_is_in_the_torrent() {
     assert_eq!(read.piece_length, 16 << 10);
     assert_eq!(paths(&read), ["share/a.bin", "share/c.txt", "share/inner/b.bin"]);
     assert_eq!(made.describe().unwrap().save_path, folder.path().to_str().unwrap());
+}
+
+/// The `pieces` of a v1 torrent's info dictionary.
+fn piece_hashes(torrent: &[u8]) -> &[u8] {
+    let key = b"6:pieces";
+    let at = torrent.windows(key.len()).position(|window| window == key).unwrap() + key.len();
+    let colon = at + torrent[at..].iter().position(|&byte| byte == b':').unwrap();
+    let length: usize = std::str::from_utf8(&torrent[at..colon]).unwrap().parse().unwrap();
+    &torrent[colon + 1..][..length]
+}
+
+/// Pieces are hashed in twos: with one left over, with a last one that is shorter, with one that
+/// goes across the files' ends, and larger than what is read at once.
+#[test]
+fn every_piece_has_the_hash_of_its_bytes() {
+    let sizes: [&[usize]; 6] =
+        [&[64], &[1 << 16], &[3 << 16, 1], &[(1 << 17) + 64], &[100_001, 200_002, 7], &[3 << 20]];
+    for (round, sizes) in sizes.iter().enumerate() {
+        for piece_length in [1 << 14, 1 << 16, 1 << 19] {
+            let folder = tempfile::tempdir().unwrap();
+            let share = folder.path().join("share");
+            fs::create_dir(&share).unwrap();
+            let mut content = Vec::new();
+            for (file, size) in sizes.iter().enumerate() {
+                let bytes = noise(*size, (round * 10 + file) as u64);
+                fs::write(share.join(file.to_string()), &bytes).unwrap();
+                content.extend(bytes);
+            }
+            let mut request = request(&share, true, false);
+            request.piece_length = piece_length;
+            let torrent = author(&request).metadata_bytes().unwrap();
+            let wanted: Vec<u8> =
+                content.chunks(piece_length as usize).flat_map(Sha1::digest).collect();
+            assert!(piece_hashes(&torrent) == wanted, "{sizes:?} in pieces of {piece_length}");
+        }
+    }
 }
 
 #[test]
