@@ -209,8 +209,8 @@ private:
     // What the piece has from `start` on, as far as there is room. What v2 wants of it is hashed.
     lt::span<char const> read(Lane& lane, int start)
     {
-        auto const room = lane.buffer.all();
-        auto const bytes = room.first(std::min(int(room.size()), files_.piece_size(lane.piece) - start));
+        auto const size = std::min(int(lane.buffer.size()), files_.piece_size(lane.piece) - start);
+        auto const bytes = lane.buffer.place(files_, lane.piece, start, size);
         lane.reader.read(lane.piece, start, bytes);
         auto const part = std::min(int(bytes.size()), lane.left_v2);
         add_leaves(bytes.first(part), lane.leaves);

@@ -2,31 +2,45 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <memory>
 #include <new>
 
+#include <libtorrent/file_storage.hpp>
 #include <libtorrent/span.hpp>
 
 namespace cove {
 
-// Begins with a page: the system copies there several times as fast as to elsewhere.
+// The system copies out of its pages four times as fast to where a page has the same place as to
+// elsewhere. So what is read from the middle of a page goes to the middle of one.
 class PageBuffer final {
 public:
+    // Room for `bytes`, wherever they come from.
     explicit PageBuffer(std::ptrdiff_t bytes)
-        : bytes_(static_cast<char*>(std::aligned_alloc(page, rounded(bytes)))), size_(bytes)
+        : bytes_(static_cast<char*>(std::aligned_alloc(page, room_for(bytes)))), size_(bytes)
     {
         if (!bytes_) throw std::bad_alloc();
     }
 
-    lt::span<char> all() const { return {bytes_.get(), size_}; }
+    std::ptrdiff_t size() const { return size_; }
+
+    // For `size` bytes of a piece from `start` on.
+    lt::span<char> place(lt::file_storage const& files, lt::piece_index_t piece, int start,
+                         std::ptrdiff_t size) const
+    {
+        auto const offset = std::int64_t(static_cast<int>(piece)) * files.piece_length() + start;
+        auto const file = files.file_index_at_offset(offset);
+        auto const in_page = (offset - files.file_offset(file)) % std::int64_t(page);
+        return {bytes_.get() + in_page, size};
+    }
 
 private:
     static constexpr std::size_t page = 4096;
 
-    static std::size_t rounded(std::ptrdiff_t bytes)
+    static std::size_t room_for(std::ptrdiff_t bytes)
     {
-        return (static_cast<std::size_t>(bytes) + page - 1) / page * page;
+        return (static_cast<std::size_t>(bytes) + 2 * page - 1) / page * page;
     }
 
     struct Free {

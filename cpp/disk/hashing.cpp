@@ -71,7 +71,7 @@ void Hashing::read_blocks(Piece const& piece, int first, int end, Scratch& scrat
 {
     int const begin = first * block_bytes;
     int const stop = std::min(end * block_bytes, piece.bytes());
-    auto const bytes = scratch.first.all().first(stop - begin);
+    auto const bytes = scratch.first.place(piece.storage.files(), piece.index, begin, stop - begin);
     piece.storage.read(piece.index, begin, bytes, error);
     if (error) return;
     int const v1_stop = std::min(stop, piece.v1_bytes);
@@ -96,7 +96,7 @@ lt::sha256_hash hash_block(Storage& storage, lt::piece_index_t piece, int offset
         error.operation = lt::operation_t::file_read;
         return {};
     }
-    auto const bytes = scratch.first.all().first(length);
+    auto const bytes = scratch.first.place(storage.files(), piece, offset, length);
     storage.read(piece, offset, bytes, error);
     return error ? lt::sha256_hash() : lt::hasher256(bytes).final();
 }
@@ -106,8 +106,8 @@ void hash_two(PlainPiece const& first, PlainPiece const& second, Scratch& scratc
     Sha1Pair v1;
     for (int start = 0; start < first.bytes();) {
         auto const length = std::min(int(Scratch::bytes), first.bytes() - start);
-        auto const one = scratch.first.all().first(length);
-        auto const two = scratch.second.all().first(length);
+        auto const one = scratch.first.place(first.storage.files(), first.index, start, length);
+        auto const two = scratch.second.place(second.storage.files(), second.index, start, length);
         first.storage.read(first.index, start, one, first.error);
         second.storage.read(second.index, start, two, second.error);
         if (first.error || second.error) break;
