@@ -55,8 +55,17 @@ fn key(number: u64) -> String {
     format!("{number:032}")
 }
 
-/// Asks for a change; whether it was acknowledged.
-fn ask(host: &str, token: &str, change: &Change) -> bool {
+/// What came of a change that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Outcome {
+    Acknowledged,
+    /// A key that is not there cannot be removed: nothing changes.
+    Moot,
+    /// The server was killed before, meanwhile or after.
+    Unanswered,
+}
+
+fn ask(host: &str, token: &str, change: &Change) -> Outcome {
     let (method, path, body) = match change {
         Change::Listed(hash, true) => ("POST", format!("/api/v1/whitelist/{hash}"), None),
         Change::Listed(hash, false) => ("DELETE", format!("/api/v1/whitelist/{hash}"), None),
@@ -69,8 +78,13 @@ fn ask(host: &str, token: &str, change: &Change) -> bool {
     let target = format!("{path}?token={token}");
     let body = body.as_ref().map(String::as_bytes);
     let headers = vec![("Content-Type", "application/json".to_owned())];
-    let answer = Request { method, target: &target, headers, body }.send(host);
-    answer.is_ok_and(|answer| answer.status == 200)
+    let request = Request { method, target: &target, headers, body };
+    match request.send(host) {
+        Ok(answer) if answer.status == 200 => Outcome::Acknowledged,
+        Ok(_) if matches!(change, Change::Key(_, false)) => Outcome::Moot,
+        Ok(answer) => panic!("{change:?} was answered with {}", answer.status),
+        Err(_) => Outcome::Unanswered,
+    }
 }
 
 /// What the tracker does after a start: who is let in tells what was kept.
@@ -116,29 +130,28 @@ fn d1_kills_lose_no_key_and_no_whitelist_entry() {
                     0 => Change::Key(key(number % 3), is_on),
                     _ => Change::Listed(hash(number), is_on),
                 };
-                let is_done = ask(&host, &token, &change);
-                // A key that was not there cannot be removed: no acknowledgement, no change.
-                let is_moot = matches!(change, Change::Key(_, false)) && !is_done;
-                if acknowledged.send((change, is_done, is_moot)).is_err() {
+                let outcome = ask(&host, &token, &change);
+                if acknowledged.send((change, outcome)).is_err() {
                     return;
                 }
             }
         });
         // At a random one of the acknowledgements, while the next change is under way.
         for _ in 0..3 + random.below(40) {
-            let (change, is_done, is_moot) = told.recv().unwrap();
-            assert!(is_done || is_moot, "{change:?}");
-            if is_done {
+            let (change, outcome) = told.recv().unwrap();
+            assert!(outcome != Outcome::Unanswered, "{change:?}");
+            if outcome == Outcome::Acknowledged {
                 known.apply(&change);
             }
         }
         app.kill();
-        // What was acknowledged up to the kill counts; the first that was not may be either.
+        // What was acknowledged up to the kill counts; the one under way may be either. Those that
+        // were asked for after it came to nothing.
         let mut open = None;
-        for (change, is_done, _) in told.try_iter() {
-            match (is_done, &open) {
-                (true, None) => known.apply(&change),
-                (false, None) => open = Some(change),
+        for (change, outcome) in told.try_iter() {
+            match outcome {
+                Outcome::Acknowledged => known.apply(&change),
+                Outcome::Unanswered if open.is_none() => open = Some(change),
                 _ => {}
             }
         }
