@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::TryFutureExt;
 use hyper::body::Incoming;
@@ -28,6 +29,7 @@ use crate::http::accept::Service;
 use crate::http::accept::Shared;
 use crate::http::api;
 use crate::http::connections::Place;
+use crate::http::express::Express;
 use crate::http::link::Link;
 use crate::http::link::attend;
 use crate::http::reply::IsLive;
@@ -92,7 +94,7 @@ async fn serve_until_end(
     Some(())
 }
 
-async fn serve_plain<I>(socket: I, ends: Ends, shared: &Shared, link: &Arc<Link>)
+async fn serve_plain<I>(mut socket: I, ends: Ends, shared: &Shared, link: &Arc<Link>)
 where
     I: AsyncRead + AsyncWrite + Unpin,
 {
@@ -100,9 +102,13 @@ where
         Service::Api(api) => {
             let service = warp::service(api::filter(Arc::clone(api), ends));
             let answer = |request| service.clone().call(request);
-            run(socket, answer, server(&shared.limits), link, &shared.limits).await;
+            let io = watched(socket, link, Bytes::new());
+            run(io, answer, server(&shared.limits), link, &shared.limits).await;
         }
         Service::Tracker(tracker) => {
+            let express = Express::new(&mut socket, tracker, ends, link);
+            let ended = attend(express, Some(Express::finish), link, &shared.limits).await;
+            let Some(Some(ahead)) = ended else { return };
             let service = warp::service(tracker::filter(Arc::clone(tracker), ends));
             let answer = |mut request| {
                 tracker::note_forwarded(&mut request, tracker);
@@ -111,9 +117,13 @@ where
             // Answers are small: one piece is cheaper to send than head and body apart.
             let mut server = server(&shared.limits);
             server.writev(false);
-            run(socket, answer, server, link, &shared.limits).await;
+            run(watched(socket, link, ahead), answer, server, link, &shared.limits).await;
         }
     }
+}
+
+fn watched<I>(socket: I, link: &Arc<Link>, ahead: Bytes) -> TokioIo<Watched<I>> {
+    TokioIo::new(Watched { socket, link: Arc::clone(link), ahead })
 }
 
 fn server(limits: &HttpLimits) -> http1::Builder {
@@ -134,7 +144,7 @@ fn at_once(
 }
 
 async fn run<I, A, F>(
-    socket: I,
+    io: TokioIo<Watched<I>>,
     answer: A,
     server: http1::Builder,
     link: &Arc<Link>,
@@ -144,7 +154,6 @@ async fn run<I, A, F>(
     A: Fn(Request<Incoming>) -> F,
     F: Future<Output = Result<Response, Infallible>>,
 {
-    let io = TokioIo::new(Watched { socket, link: Arc::clone(link) });
     let service = service_fn(|request: Request<Incoming>| {
         link.request_began();
         let link = Arc::clone(link);

@@ -13,6 +13,7 @@ mod connection;
 mod connections;
 pub mod credentials;
 mod events;
+mod express;
 mod forwarded;
 mod guard;
 mod link;

@@ -112,6 +112,14 @@ impl Reply {
         self.status
     }
 
+    /// Status, headers and body; `None` for a stream.
+    pub(crate) fn into_whole(self) -> Option<(u16, HeaderMap, Bytes)> {
+        match self.body {
+            Body::Whole(bytes) => Some((self.status, self.headers, bytes)),
+            Body::Stream(..) | Body::Live(_) => None,
+        }
+    }
+
     /// As warp sends it, with the headers of rule W10.
     pub(crate) fn into_response(self) -> Response {
         let own = [

@@ -207,6 +207,42 @@ async fn the_tracker_answers_under_any_name_with_what_came() {
     assert!(!reply.contains("content-length: 0") && reply.ends_with("\r\n\r\n"), "{reply}");
 }
 
+/// Announces that come whole are answered before hyper sees them, and in the same words.
+#[tokio::test]
+async fn a_connection_of_the_tracker_goes_to_hyper_where_it_must() {
+    let lab = start(HttpLimits::default());
+    let mut socket = TcpStream::connect(lab.tracker).await.unwrap();
+    let first = b"GET /a?h=%00 HTTP/1.1\r\nHost: x\r\n\r\nGET /b HTTP/1.1\r\n\r\nGET /c HT";
+    socket.write_all(first).await.unwrap();
+    let end = format!("GET /b  127.0.0.1 {}", lab.tracker);
+    let mut told = String::new();
+    while !told.ends_with(&end) {
+        let mut bytes = [0; 1024];
+        let came = timeout(LIMIT, socket.read(&mut bytes)).await.unwrap().unwrap();
+        told.push_str(std::str::from_utf8(&bytes[..came]).unwrap());
+        assert!(came > 0, "{told}");
+    }
+    let rest = b"TP/1.1\r\n\r\nPOST /d HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc\
+        GET /e HTTP/1.1\r\nConnection: close\r\n\r\n";
+    socket.write_all(rest).await.unwrap();
+    told.push_str(&all_of(&mut socket).await);
+
+    let answers: Vec<&str> = told.split("HTTP/1.1 200 OK\r\n").skip(1).collect();
+    let bodies = ["GET /a h=%00", "GET /b ", "GET /c ", "POST /d ", "GET /e "];
+    assert_eq!(answers.len(), bodies.len(), "{told}");
+    for (answer, body) in answers.iter().zip(bodies) {
+        let (head, told) = answer.split_once("\r\n\r\n").unwrap();
+        assert_eq!(told, format!("{body} 127.0.0.1 {}", lab.tracker));
+        let names: Vec<_> = head.lines().filter_map(|line| line.split(':').next()).collect();
+        let usual = ["content-type", "content-length", "date"];
+        // hyper says once more that it closes.
+        assert!(names.iter().filter(|name| **name != "connection").eq(&usual), "{head}");
+        assert!(head.contains(&format!("content-length: {}", told.len())), "{head}");
+        let date = head.lines().find_map(|line| line.strip_prefix("date: ")).unwrap();
+        assert!(httpdate::parse_http_date(date).is_ok(), "{date}");
+    }
+}
+
 /// Rule W12: a proxy's word counts, and only a trusted one's.
 #[tokio::test]
 async fn the_client_of_a_trusted_proxy_is_known() {

@@ -18,6 +18,7 @@ use warp::reply::Response;
 
 use crate::domain::network::Network;
 use crate::http::ForwardedError;
+use crate::http::Reply;
 use crate::http::TrackerHandler;
 use crate::http::connection::Ends;
 use crate::http::forwarded;
@@ -26,6 +27,21 @@ use crate::http::forwarded;
 pub(crate) struct Tracker {
     pub(crate) handler: TrackerHandler,
     pub(crate) proxies: Vec<Network>,
+}
+
+impl Tracker {
+    /// Answers a request; `forwarded` are the lines of `X-Forwarded-For` that may be believed.
+    pub(crate) fn answer(
+        &self,
+        method: &Method,
+        path: &str,
+        query: &str,
+        forwarded: &[HeaderValue],
+        ends: Ends,
+    ) -> Reply {
+        let proxies = &self.proxies;
+        (self.handler)(&TrackerCall { method, path, query, forwarded, proxies, ends })
+    }
 }
 
 /// One request to the tracker, as it came over the wire. A body is never read.
@@ -82,9 +98,7 @@ pub(crate) fn filter(
     let query = warp::query::raw().or(warp::any().map(String::new)).unify();
     let answer = move |method: Method, path: FullPath, query: String, lines: Option<Forwarded>| {
         let forwarded = lines.as_ref().map_or(&[][..], |lines| &lines.0);
-        let (path, proxies) = (path.as_str(), &tracker.proxies);
-        let call = TrackerCall { method: &method, path, query: &query, forwarded, proxies, ends };
-        let reply = (tracker.handler)(&call);
+        let reply = tracker.answer(&method, path.as_str(), &query, forwarded, ends);
         let reply = if method == Method::HEAD { reply.without_body() } else { reply };
         reply.into_bare_response()
     };

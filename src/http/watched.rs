@@ -21,6 +21,8 @@ use crate::http::link::Link;
 pub(crate) struct Watched<S> {
     pub(crate) socket: S,
     pub(crate) link: Arc<Link>,
+    /// What was read of it already, and comes first.
+    pub(crate) ahead: Bytes,
 }
 
 /// A body that tells when it is gone.
@@ -69,6 +71,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if !self.ahead.is_empty() {
+            let fits = self.ahead.len().min(buffer.remaining());
+            buffer.put_slice(&self.ahead.split_to(fits));
+            return Poll::Ready(Ok(()));
+        }
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.socket).poll_read(context, buffer);
         if buffer.filled().len() > before {
