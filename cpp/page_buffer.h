@@ -16,19 +16,17 @@ namespace cove {
 // elsewhere. So what is read from the middle of a page goes to the middle of one.
 class PageBuffer final {
 public:
-    // Room for `bytes`, wherever they come from.
-    explicit PageBuffer(std::ptrdiff_t bytes)
-        : bytes_(static_cast<char*>(std::aligned_alloc(page, room_for(bytes)))), size_(bytes)
-    {
-        if (!bytes_) throw std::bad_alloc();
-    }
+    // Room for `bytes`, wherever they come from; taken when it is first used.
+    explicit PageBuffer(std::ptrdiff_t bytes) : size_(bytes) {}
 
     std::ptrdiff_t size() const { return size_; }
 
-    // For `size` bytes of a piece from `start` on.
+    // For `size` bytes of a piece from `start` on. Throws `std::bad_alloc`.
     lt::span<char> place(lt::file_storage const& files, lt::piece_index_t piece, int start,
-                         std::ptrdiff_t size) const
+                         std::ptrdiff_t size)
     {
+        if (!bytes_) bytes_.reset(static_cast<char*>(std::aligned_alloc(page, room_for(size_))));
+        if (!bytes_) throw std::bad_alloc();
         auto const offset = std::int64_t(static_cast<int>(piece)) * files.piece_length() + start;
         auto const file = files.file_index_at_offset(offset);
         auto const in_page = (offset - files.file_offset(file)) % std::int64_t(page);
