@@ -9,8 +9,13 @@ use std::fmt::Write as _;
 use std::io;
 use std::io::Write;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry;
 
 use crate::app::config::LogConfig;
 use crate::app::config::LogFormat;
@@ -47,46 +52,53 @@ pub fn escape_json(line: &str) -> Cow<'_, str> {
 }
 
 /// Our own modules at `level`, libraries only from `warn` on; a filter in `wish` wins.
-fn filter(level: LogLevel, wish: Option<&str>) -> Result<EnvFilter> {
+fn filter(level: LogLevel, wish: Option<&str>) -> Result<Targets> {
     if let Some(wish) = wish.filter(|wish| !wish.trim().is_empty()) {
-        let wrong = |error| Error::invalid(format!("{FILTER_VARIABLE} is no log filter: {error}"));
-        return EnvFilter::try_new(wish).map_err(wrong);
+        if wish.contains('[') {
+            // Taken for a target of that name, it would silence the log.
+            return Err(Error::invalid(format!(
+                "{FILTER_VARIABLE} takes `TARGET=LEVEL` with commas, such as \
+                 `cove::engine=debug,info`, and no spans or fields in brackets"
+            )));
+        }
+        let wrong = |error: ParseError| {
+            Error::invalid(format!("{FILTER_VARIABLE} is no log filter: {error}"))
+        };
+        return wish.trim().parse().map_err(wrong);
     }
-    let directives = match level {
-        LogLevel::Error => "error",
-        LogLevel::Warn => "warn",
-        LogLevel::Info => "warn,cove=info",
-        LogLevel::Debug => "warn,cove=debug",
-        LogLevel::Trace => "warn,cove=trace",
+    let (libraries, ours) = match level {
+        LogLevel::Error => (LevelFilter::ERROR, LevelFilter::ERROR),
+        LogLevel::Warn => (LevelFilter::WARN, LevelFilter::WARN),
+        LogLevel::Info => (LevelFilter::WARN, LevelFilter::INFO),
+        LogLevel::Debug => (LevelFilter::WARN, LevelFilter::DEBUG),
+        LogLevel::Trace => (LevelFilter::WARN, LevelFilter::TRACE),
     };
-    Ok(EnvFilter::new(directives))
+    Ok(Targets::new().with_default(libraries).with_target("cove", ours))
 }
 
 fn human<W: Write + 'static>(
-    filter: EnvFilter,
+    filter: Targets,
     target: fn() -> W,
 ) -> impl tracing::Subscriber + Send + Sync {
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let lines = fmt::layer()
         .with_ansi(false)
         // Its own report of a failed write would go to the same closed pipe, and panic.
         .log_internal_errors(false)
-        .with_writer(Escaping { target, form: Form::Rust })
-        .finish()
+        .with_writer(Escaping { target, form: Form::Rust });
+    registry().with(filter).with(lines)
 }
 
 fn json<W: Write + 'static>(
-    filter: EnvFilter,
+    filter: Targets,
     target: fn() -> W,
 ) -> impl tracing::Subscriber + Send + Sync {
-    tracing_subscriber::fmt()
+    let lines = fmt::layer()
         .json()
         .flatten_event(true)
-        .with_env_filter(filter)
         .with_ansi(false)
         .log_internal_errors(false)
-        .with_writer(Escaping { target, form: Form::Json })
-        .finish()
+        .with_writer(Escaping { target, form: Form::Json });
+    registry().with(filter).with(lines)
 }
 
 /// How an escaped character is written.
@@ -194,6 +206,7 @@ mod tests {
         assert!(of(LogLevel::Debug, None).contains("cove=debug"));
         assert_eq!(of(LogLevel::Error, Some("cove::engine=trace")), "cove::engine=trace");
         assert!(filter(LogLevel::Info, Some("cove=loud")).is_err());
+        assert!(filter(LogLevel::Info, Some("cove[span]=info")).is_err());
     }
 
     fn logged(name: &str, format: LogFormat) -> String {
@@ -209,7 +222,7 @@ mod tests {
             }
         }
         let say = || tracing::info!(name = %name, "added");
-        let filter = EnvFilter::new("info");
+        let filter = Targets::new().with_default(LevelFilter::INFO);
         match format {
             LogFormat::Human => tracing::subscriber::with_default(human(filter, || Line), say),
             LogFormat::Json => tracing::subscriber::with_default(json(filter, || Line), say),
