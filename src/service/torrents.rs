@@ -125,10 +125,11 @@ impl Torrents {
     /// The torrent that somebody means by `hash`. Memory only.
     ///
     /// # Errors
-    /// `NotFound`.
+    /// `NotFound`; `Busy` while the start still loads torrents, of which it may be one.
     pub fn find(&self, hash: &AnyHash) -> Result<Arc<Torrent>> {
-        let found = self.inner.engine.find(hash);
-        found.ok_or_else(|| Error::not_found("there is no torrent of this info-hash"))
+        // Asked first: what is shown after it was looked for would be called unknown.
+        let progress = self.load_progress();
+        self.inner.engine.find(hash).ok_or_else(|| unknown(progress))
     }
 
     /// What the user chose for a torrent. Memory only.
@@ -480,9 +481,26 @@ pub(super) fn check_tracker(url: &str) -> Result<()> {
     Err(Error::invalid("a tracker URL begins with http://, https:// or udp://"))
 }
 
+/// What is said of a torrent that is not there, with so many of those in the store shown.
+fn unknown((stored, shown): (usize, usize)) -> Error {
+    if shown < stored {
+        let left = stored - shown;
+        return Error::busy(format!("{left} torrents are still being loaded, perhaps this one"));
+    }
+    Error::not_found("there is no torrent of this info-hash")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Nothing acknowledged is called lost, not even for the moment of a start.
+    #[test]
+    fn a_torrent_is_unknown_only_when_all_of_the_store_are_shown() {
+        assert_eq!(unknown((3, 2)).kind(), ErrorKind::Busy);
+        assert_eq!(unknown((3, 3)).kind(), ErrorKind::NotFound);
+        assert_eq!(unknown((0, 0)).kind(), ErrorKind::NotFound);
+    }
 
     #[test]
     fn only_announce_urls_become_trackers() {
