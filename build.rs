@@ -25,6 +25,7 @@ const SOURCES: &[&str] = &[
     "guard",
     "hashing",
     "names",
+    "outgoing_ports",
     "parse",
     "receive_window",
     "reuse",

@@ -16,6 +16,7 @@
 #include "convert.h"
 #include "impl.h"
 #include "disk/disk.h"
+#include "outgoing_ports.h"
 #include "receive_window.h"
 #include "utp_policy.h"
 
@@ -171,6 +172,7 @@ std::unique_ptr<Session> new_session(rust::Slice<Setting const> settings,
     impl->refusals = std::make_shared<Refusals>();
     impl->doors = std::make_shared<Doors>();
     impl->seals = std::make_shared<disk::Seals>();
+    choose_ports_when_connecting();
     impl->session = std::make_unique<lt::session>(params_of(settings, options, *impl));
     add_peer_extensions(*impl->session);
     Waker const* const bell = &**impl->waker;

@@ -27,6 +27,7 @@ mod lost_files;
 mod metadata_only;
 mod moving;
 mod native;
+mod outgoing_ports;
 mod porla;
 mod power;
 mod refusals;

@@ -123,6 +123,12 @@ impl Network {
         let namespace = self.namespace(place);
         ["ip", "netns", "exec", &namespace].iter().map(OsString::from).collect()
     }
+
+    /// Runs a command to its end in one of those places, and gives what it printed.
+    #[track_caller]
+    pub(crate) fn execute(&self, place: &str, command: &[&str]) -> String {
+        must(&[&["netns", "exec", &self.namespace(place)], command].concat())
+    }
 }
 
 impl Drop for Network {
@@ -138,10 +144,11 @@ fn run(arguments: &[&str]) -> bool {
 }
 
 #[track_caller]
-fn must(arguments: &[&str]) {
+fn must(arguments: &[&str]) -> String {
     let output = Command::new("ip").args(arguments).output().expect("ip can be started");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "ip {}: {said}", arguments.join(" "));
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 /// Waits until the kernel says that a device works, which it does a moment after it was set up.
