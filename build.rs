@@ -6,6 +6,7 @@ use std::path::Path;
 const SOURCES: &[&str] = &[
     "alerts",
     "author",
+    "certificates",
     "details",
     "disk/buffers",
     "disk/disk",

@@ -12,6 +12,7 @@
 #include <libtorrent/version.hpp>
 #include <malloc.h>
 
+#include "certificates.h"
 #include "compat.h"
 #include "convert.h"
 #include "impl.h"
@@ -172,6 +173,7 @@ std::unique_ptr<Session> new_session(rust::Slice<Setting const> settings,
     impl->refusals = std::make_shared<Refusals>();
     impl->doors = std::make_shared<Doors>();
     impl->seals = std::make_shared<disk::Seals>();
+    read_certificates_when_needed();
     choose_ports_when_connecting();
     impl->session = std::make_unique<lt::session>(params_of(settings, options, *impl));
     add_peer_extensions(*impl->session);

@@ -21,6 +21,7 @@ mod hostile;
 mod hostile_magnets;
 mod hostile_paths;
 mod house;
+mod https_trackers;
 mod keep;
 mod listeners;
 mod lost_files;

@@ -3,71 +3,10 @@
 use std::fs;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
-
-use rcgen::BasicConstraints;
-use rcgen::CertificateParams;
-use rcgen::CertifiedIssuer;
-use rcgen::IsCa;
-use rcgen::KeyPair;
-use ureq::Agent;
-use ureq::tls::Certificate;
-use ureq::tls::RootCerts;
-use ureq::tls::TlsConfig;
 
 use crate::common::app::Home;
 use crate::common::http::send_raw;
-
-/// An authority that only the test knows, and what it signed for `localhost`.
-struct Pki {
-    authority: String,
-    certificate: PathBuf,
-    key: PathBuf,
-}
-
-impl Pki {
-    fn new(home: &Home) -> Self {
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-        let key = KeyPair::generate().unwrap();
-        let leaf = CertificateParams::new(["localhost".to_owned()]).unwrap();
-        let leaf = leaf.signed_by(&key, &authority).unwrap();
-        let file = |name: &str, text: String| {
-            let path = home.outer.path().join(name);
-            fs::write(&path, text).unwrap();
-            fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
-            path
-        };
-        let certificate = file("certificate.pem", leaf.pem());
-        let key = file("key.pem", key.serialize_pem());
-        Self { authority: authority.pem(), certificate, key }
-    }
-
-    /// The same home with TLS on all listeners.
-    fn on(&self, home: Home) -> Home {
-        let (certificate, key) = (self.certificate.display(), self.key.display());
-        home.set("tracker.http.bind", "127.0.0.1:0")
-            .set("api.tls.certificate", &certificate)
-            .set("api.tls.key", &key)
-            .set("tracker.http.tls.certificate", certificate)
-            .set("tracker.http.tls.key", key)
-    }
-
-    /// A client that trusts this authority only.
-    fn agent(&self) -> Agent {
-        let root = Certificate::from_pem(self.authority.as_bytes()).unwrap();
-        let tls = TlsConfig::builder().root_certs(RootCerts::Specific(Arc::new(vec![root])));
-        let config = Agent::config_builder().tls_config(tls.build());
-        config
-            .http_status_as_error(false)
-            .timeout_global(Some(Duration::from_secs(30)))
-            .build()
-            .into()
-    }
-}
+use crate::common::pki::Pki;
 
 #[test]
 fn w12_every_listener_with_a_certificate_speaks_tls_and_nothing_else() {

@@ -19,6 +19,7 @@ pub(crate) mod npm_client;
 pub(crate) mod observer;
 pub(crate) mod own_tracker;
 pub(crate) mod peer;
+pub(crate) mod pki;
 pub(crate) mod process;
 pub(crate) mod qbittorrent;
 pub(crate) mod random;

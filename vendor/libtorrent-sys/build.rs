@@ -64,6 +64,11 @@ fn hand_on(library: &pkg_config::Library) {
             None => name.clone(),
         })
         .collect();
+    // The bridge speaks with the OpenSSL that libtorrent uses.
+    if defines.iter().any(|define| define == "TORRENT_USE_OPENSSL") {
+        println!("cargo::rustc-link-lib=ssl");
+        println!("cargo::rustc-link-lib=crypto");
+    }
     println!("cargo::metadata=INCLUDE={}", includes.join(";"));
     println!("cargo::metadata=DEFINES={}", defines.join(";"));
     println!("cargo::metadata=VERSION={}", library.version);
