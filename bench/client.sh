@@ -49,14 +49,18 @@ if [ -z "${WORK:-}" ]; then
     trap 'exit 130' INT TERM
 fi
 
-# One client that fails does not end the comparison; the harness writes it into its row.
+# One client that fails does not end the comparison; the harness writes it into its row. Clients take
+# turns, since a machine that is slow for a minute must be so for all of them.
 run() {
     job=$1 label=$2
     shift 2
-    $as_root env COVE="$COVE" PYTHONDONTWRITEBYTECODE=1 "$python" "$harness/bench.py" "$job" "$@" \
-        --adapter "$repo/bench/cove_adapter.py" --clients "${CLIENTS:-cove,qbittorrent,rawlt}" \
-        --repeat "${REPEAT:-5}" --json "$results" --label "$label" --work "$WORK" \
-        ${LOCK:+--lock "$LOCK"}
+    turn=0
+    while [ "$turn" -lt "${REPEAT:-5}" ]; do
+        turn=$((turn + 1))
+        $as_root env COVE="$COVE" PYTHONDONTWRITEBYTECODE=1 "$python" "$harness/bench.py" "$job" "$@" \
+            --adapter "$repo/bench/cove_adapter.py" --clients "${CLIENTS:-cove,qbittorrent,rawlt}" \
+            --repeat 1 --json "$results" --label "$label" --work "$WORK" ${LOCK:+--lock "$LOCK"}
+    done
 }
 
 for job in download seed check; do
