@@ -132,6 +132,7 @@ std::unique_ptr<Session> new_session(rust::Slice<Setting const> settings,
 rust::String libtorrent_version();
 rust::String libtorrent_revision();
 rust::String boost_version();
+void release_free_memory();
 rust::Vec<Setting> known_settings();
 rust::Vec<StatName> stat_names();
 

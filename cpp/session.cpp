@@ -145,6 +145,8 @@ void share_heaps()
 
 }  // namespace
 
+void release_free_memory() { malloc_trim(0); }
+
 lt::alert_category_t wanted_alerts()
 {
     return lt::alert_category::error | lt::alert_category::status | lt::alert_category::storage

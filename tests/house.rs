@@ -33,7 +33,13 @@ const ROOMS: [(&str, &[&str]); 7] = [
     ("rusqlite", &["store/"]),
     (
         "unsafe ",
-        &["engine/ffi.rs", "engine/ffi_details.rs", "tracker/prefetch.rs", "tracker/udp_batch.rs"],
+        &[
+            "app/start_code.rs",
+            "engine/ffi.rs",
+            "engine/ffi_details.rs",
+            "tracker/prefetch.rs",
+            "tracker/udp_batch.rs",
+        ],
     ),
     ("libtorrent_sys", &["engine/"]),
     ("cxx::", &["engine/"]),

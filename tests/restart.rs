@@ -257,3 +257,17 @@ fn d16_an_interrupt_is_a_clean_stop() {
 
     assert!(child.wait(Duration::from_secs(15), "it stops").success());
 }
+
+/// What ran only for the start is not held afterwards, and an idle process stays small.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_code_of_the_start_is_let_go() {
+    let home = Home::new();
+    let app = home.start();
+    wait_for("code was let go", || {
+        let (now, most) = (app.memory_kib("VmRSS"), app.memory_kib("VmHWM"));
+        (now > 0 && now + 4 * 1024 < most).then_some(())
+    });
+    assert_eq!(app.api.get("/downloads").status, 200);
+    app.stop();
+}

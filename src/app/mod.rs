@@ -16,6 +16,8 @@ pub mod serve;
 mod services;
 mod settings;
 mod sharing;
+#[cfg(target_os = "linux")]
+mod start_code;
 pub mod state_dir;
 mod tracker;
 

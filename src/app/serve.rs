@@ -22,6 +22,8 @@ use crate::app::services::Doors;
 use crate::app::settings;
 use crate::app::sharing;
 use crate::app::sharing::Sharing;
+#[cfg(target_os = "linux")]
+use crate::app::start_code;
 use crate::app::state_dir;
 use crate::app::state_dir::Addresses;
 use crate::app::state_dir::StateDir;
@@ -308,9 +310,14 @@ fn load(
     let every = Duration::from_secs(u64::from(config.share.look_interval_s));
     tokio::spawn(share_watch::run(shares.clone(), engine.events(), every));
     let loader = Loader { engine: engine.clone(), store, roots, torrents, shares };
-    tokio::task::spawn_blocking(move || {
+    let loading = tokio::task::spawn_blocking(move || {
         loader.run(stored, &bad);
         jobs.begin_kept();
+    });
+    tokio::spawn(async move {
+        let _ = loading.await;
+        #[cfg(target_os = "linux")]
+        start_code::let_go().await;
     });
     Ok(services)
 }

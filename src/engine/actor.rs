@@ -32,6 +32,7 @@ use crate::engine::board::Token;
 use crate::engine::convert;
 use crate::engine::ffi::bridge;
 use crate::engine::looking::LookUps;
+use crate::engine::memory::Memory;
 use crate::engine::message::Message;
 use crate::engine::message::Note;
 use crate::engine::message::Outcome;
@@ -102,6 +103,7 @@ pub(crate) struct Actor {
     pub(crate) update_soon: bool,
     pub(crate) stats: Stats,
     updated_at: Instant,
+    memory: Memory,
     next_token: Token,
     wake_pending: Arc<AtomicBool>,
 }
@@ -142,6 +144,7 @@ impl Actor {
             update_soon: false,
             stats: Stats::default(),
             updated_at: now,
+            memory: Memory::new(now),
             next_token: 1,
             wake_pending,
         })
@@ -180,6 +183,7 @@ impl Actor {
         }
         self.updated_at = now;
         self.update_soon = false;
+        self.memory.look(self.torrents.len(), now);
         if self.torrents.is_empty() {
             return;
         }

@@ -143,6 +143,9 @@ pub(crate) mod bridge {
         fn libtorrent_revision() -> Result<String>;
         /// Boost's version, such as `1_83`.
         fn boost_version() -> Result<String>;
+
+        /// Gives what is free in the heap, C++'s and Rust's, back to the system.
+        fn release_free_memory();
     }
 }
 

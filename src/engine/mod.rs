@@ -15,6 +15,7 @@ pub(crate) mod ffi;
 pub(crate) mod ffi_details;
 mod fresh;
 mod looking;
+mod memory;
 mod message;
 mod migrating;
 mod outside;
