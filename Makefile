@@ -44,6 +44,7 @@ fuzz: setup-build ## the parsers of what strangers send, FUZZ_SECONDS each (defa
 	scripts/fuzz.sh
 
 libtorrent: ## optional: libtorrent 2.0.11 from the distribution's source, into the user's cache
+	@scripts/setup.sh libtorrent
 	scripts/libtorrent.sh
 
 crash: setup-build setup-test ## the long crash tests: 200 kills, 50 power losses

@@ -4,7 +4,8 @@
 #
 #   scripts/libtorrent.sh [PREFIX]      default: ${XDG_CACHE_HOME:-$HOME/.cache}/cove/libtorrent-2.0.11
 #
-# Takes about ten CPU minutes. Needs apt, dpkg-dev, cmake, ninja, a C++ compiler, boost and OpenSSL.
+# Takes about ten CPU minutes. Needs apt, dpkg-dev, cmake, ninja, a C++ compiler, boost and OpenSSL;
+# `make libtorrent` installs them.
 # The package comes from the mirror that this machine's apt already uses, checked by apt's own keys.
 set -eu
 

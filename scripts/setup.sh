@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Installs what is missing: `setup.sh build` for building, `setup.sh test` for testing as well,
 # `setup.sh bench` the trackers of the benchmark, `setup.sh bench-api` and `setup.sh bench-share` the
-# other clients of those, `setup.sh fuzz` the fuzzer.
+# other clients of those, `setup.sh fuzz` the fuzzer, `setup.sh libtorrent` what builds libtorrent itself.
 # On Debian and Ubuntu through apt, as root or with sudo; elsewhere it names the packages.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 BUILD_PACKAGES=(g++ make pkg-config libtorrent-rasterbar-dev libssl-dev)
 TEST_PACKAGES=(aria2 curl qbittorrent-nox iproute2 nftables e2fsprogs util-linux mount)
+LIBTORRENT_PACKAGES=(dpkg-dev cmake ninja-build libboost-dev)
 
 missing_packages() {
     local package
@@ -162,7 +163,10 @@ share_peers() {
 command -v cargo >/dev/null || { echo "please install Rust first (rustup)" >&2; exit 1; }
 if command -v apt-get >/dev/null; then
     install_packages "${BUILD_PACKAGES[@]}"
-    [ "$1" = test ] && install_packages "${TEST_PACKAGES[@]}"
+    case $1 in
+        test) install_packages "${TEST_PACKAGES[@]}" ;;
+        libtorrent) install_packages "${LIBTORRENT_PACKAGES[@]}" ;;
+    esac
 else
     need_elsewhere "$1"
 fi
