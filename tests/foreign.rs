@@ -19,8 +19,8 @@ use crate::common::torrents::Recipe;
 use crate::common::torrents::Torrent;
 use crate::common::torrents::payload;
 use crate::common::torrents::sha256;
+use crate::common::torrents::wait_copied;
 use crate::common::tracker::Tracker;
-use crate::common::wait_for;
 
 const BIG: usize = 64 * MIB;
 
@@ -55,6 +55,11 @@ impl Transfer {
         let (here, there) = (home.downloads.join("big.bin"), self.there.path().join("big.bin"));
         assert_eq!(sha256(&here), sha256(&there));
     }
+
+    #[track_caller]
+    fn wait_copied_from(&self, home: &Home) {
+        wait_copied(&home.downloads.join("big.bin"), &self.there.path().join("big.bin"));
+    }
 }
 
 #[test]
@@ -81,7 +86,7 @@ fn a_libtorrent_leecher_downloads_from_us() {
     peer.add(&transfer.torrent.hash, &transfer.torrent.file, transfer.there.path(), 0);
 
     peer.wait_seeding(&transfer.torrent.hash);
-    transfer.assert_same(&home);
+    transfer.wait_copied_from(&home);
 }
 
 #[test]
@@ -140,7 +145,7 @@ fn qbittorrent_downloads_from_us() {
     qbittorrent.add(&transfer.torrent, transfer.there.path());
 
     qbittorrent.wait_complete(&transfer.torrent, Some(app.peer_port));
-    transfer.assert_same(&home);
+    transfer.wait_copied_from(&home);
 }
 
 #[test]
@@ -207,18 +212,16 @@ fn upload_back(app: &App<'_>, peer: &mut Peer, made: &Made, original: &Path) {
     peer.connect_until("second", address, "the foreign peer gets it back", |peer| {
         peer.status("second")["is_seeding"] == true
     });
-    // The foreign client counts a piece before it is written.
-    wait_for("what it has is in its files", || is_album(again.path(), original).then_some(()));
+    for file in ALBUM {
+        wait_copied(&original.join(file), &again.path().join(file));
+    }
 }
 
-fn is_album(one: &Path, other: &Path) -> bool {
-    let same = |file: &str| sha256(&one.join(file)) == sha256(&other.join(file));
-    ["album/disc 1/one.flac", "album/two.flac"].into_iter().all(same)
-}
+const ALBUM: [&str; 2] = ["album/disc 1/one.flac", "album/two.flac"];
 
 #[track_caller]
 fn assert_album(one: &Path, other: &Path) {
-    for file in ["album/disc 1/one.flac", "album/two.flac"] {
+    for file in ALBUM {
         assert_eq!(sha256(&one.join(file)), sha256(&other.join(file)), "{file}");
     }
 }

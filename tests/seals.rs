@@ -14,11 +14,11 @@ use tempfile::TempDir;
 use crate::common::app::App;
 use crate::common::app::Home;
 use crate::common::peer::Peer;
-use crate::common::sharing::assert_same_film;
 use crate::common::sharing::home;
 use crate::common::sharing::invite;
 use crate::common::sharing::make_film;
 use crate::common::sharing::share_film;
+use crate::common::sharing::wait_film_copied;
 use crate::common::torrents::MIB;
 use crate::common::wait_for;
 
@@ -182,10 +182,7 @@ fn a_file_changed_during_a_download_is_not_sent_and_goes_on_as_it_was() {
         peer.status("film")["is_seeding"] == true
     });
     friend.had();
-    wait_for("the film is written", || {
-        (content(friend.there.path()) == content(&home.downloads)).then_some(())
-    });
-    assert_same_film(&home.downloads, friend.there.path());
+    wait_film_copied(&home.downloads, friend.there.path());
     app.stop();
 }
 

@@ -463,7 +463,7 @@ fn a_share_in_an_added_session_is_for_members_only_and_friends_find_it() {
     let there = tempfile::tempdir().unwrap();
     friend.add("film", &file, there.path(), 0);
     friend.wait_seeding("film");
-    sharing::assert_same_film(&home.downloads, there.path());
+    sharing::wait_film_copied(&home.downloads, there.path());
     assert_eq!(answer_to_handshake(port, &hash).len(), 68, "from a member's address");
     app.stop();
 }

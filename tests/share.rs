@@ -20,7 +20,6 @@ use crate::common::app::App;
 use crate::common::http::Answer;
 use crate::common::http::Request;
 use crate::common::peer::Peer;
-use crate::common::sharing::assert_same_film;
 use crate::common::sharing::bytes_of;
 use crate::common::sharing::home;
 use crate::common::sharing::invite;
@@ -29,6 +28,7 @@ use crate::common::sharing::make_film;
 use crate::common::sharing::run;
 use crate::common::sharing::run_json;
 use crate::common::sharing::share_film;
+use crate::common::sharing::wait_film_copied;
 use crate::common::torrents::MIB;
 use crate::common::torrents::payload;
 use crate::common::wait_for;
@@ -109,7 +109,7 @@ fn a_folder_becomes_a_private_swarm_and_a_friend_has_it() {
     let there = tempfile::tempdir().unwrap();
     friend.add("film", &file, there.path(), 0);
     friend.wait_seeding("film");
-    assert_same_film(&home.downloads, there.path());
+    wait_film_copied(&home.downloads, there.path());
     app.stop();
 }
 

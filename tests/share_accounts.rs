@@ -7,7 +7,6 @@ use crate::common::app::App;
 use crate::common::app::Home;
 use crate::common::http::Request;
 use crate::common::peer::Peer;
-use crate::common::sharing::assert_same_film;
 use crate::common::sharing::home;
 use crate::common::sharing::invite;
 use crate::common::sharing::key_of;
@@ -15,6 +14,7 @@ use crate::common::sharing::make_film;
 use crate::common::sharing::run;
 use crate::common::sharing::run_json;
 use crate::common::sharing::share_film;
+use crate::common::sharing::wait_film_copied;
 use crate::common::torrents::MIB;
 use crate::common::wait_for;
 
@@ -62,7 +62,7 @@ fn what_a_friend_got_is_counted_and_kept() {
     let there = tempfile::tempdir().unwrap();
     friend.add("film", &file, there.path(), 0);
     friend.wait_seeding("film");
-    assert_same_film(&home.downloads, there.path());
+    wait_film_copied(&home.downloads, there.path());
 
     let bytes = size(&home);
     let found = wait_account(&app, "Anna", "the friend says that all is there", |account| {

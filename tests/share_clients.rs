@@ -5,23 +5,23 @@
 //! and says nothing of the URL's path there (BEP 41), so it is refused and tries the next URL.
 
 use std::fs;
-use std::path::Path;
 use std::path::PathBuf;
 
 use serde_json::Value;
 
 use crate::common::app::Home;
 use crate::common::aria2::Aria2;
-use crate::common::sharing::assert_same_film;
 use crate::common::sharing::home;
 use crate::common::sharing::invite;
 use crate::common::sharing::make_film;
 use crate::common::sharing::run;
 use crate::common::sharing::run_json;
 use crate::common::sharing::share_film;
+use crate::common::sharing::wait_film_copied;
 use crate::common::torrents::MIB;
 use crate::common::torrents::payload;
 use crate::common::torrents::sha256;
+use crate::common::torrents::wait_copied;
 use crate::common::transmission::Transmission;
 use crate::common::wait_for;
 
@@ -58,15 +58,6 @@ fn assert_in_the_middle(home: &Home, name: &str, client: &str) {
     assert_eq!(one["ip"], ip, "{one}");
 }
 
-/// Waits until a file is there, the same as the one that was shared.
-#[track_caller]
-fn wait_same(here: &Path, there: &Path) {
-    let wanted = sha256(here);
-    wait_for(&format!("{} is there", there.display()), || {
-        (there.is_file() && sha256(there) == wanted).then_some(())
-    });
-}
-
 fn sent_to(home: &Home, name: &str) -> Value {
     run_json(home, &["friend", "show", name])["account"]["sent"].clone()
 }
@@ -92,9 +83,9 @@ fn transmission_and_aria2_join_a_private_share() {
     let aria2 = Aria2::download(test, (&of_bert, berts.path()), (BERTS, 0));
     let Some(mut aria2) = aria2 else { return };
     aria2.wait_complete();
-    assert_same_film(&home.downloads, berts.path());
-    wait_same(&home.downloads.join("film/film.mkv"), &annas.path().join("film/film.mkv"));
-    assert_same_film(&home.downloads, annas.path());
+    wait_film_copied(&home.downloads, berts.path());
+    wait_copied(&home.downloads.join("film/film.mkv"), &annas.path().join("film/film.mkv"));
+    wait_film_copied(&home.downloads, annas.path());
     drop(first);
 
     // A second share, slowly, so that both are in the middle of it.
@@ -111,7 +102,7 @@ fn transmission_and_aria2_join_a_private_share() {
     run(&home, &["friend", "revoke", "Bert"]);
     wait_for("Bert is out", || in_song(&home, "Bert").is_none().then_some(()));
     let had = sent_to(&home, "Bert");
-    wait_same(&song, &annas.path().join("song.flac"));
+    wait_copied(&song, &annas.path().join("song.flac"));
     assert_eq!(in_song(&home, "Bert"), None);
     assert_eq!(sent_to(&home, "Bert"), had, "not a byte more");
     assert_ne!(sha256(&berts.path().join("song.flac")), sha256(&song), "it was cut off");

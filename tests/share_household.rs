@@ -13,15 +13,15 @@ use crate::common::netns::Network;
 use crate::common::observer::Observer;
 use crate::common::peer::Peer;
 use crate::common::qbittorrent::QBittorrent;
-use crate::common::sharing::assert_same_film;
 use crate::common::sharing::invite;
 use crate::common::sharing::key_of;
 use crate::common::sharing::make_film;
 use crate::common::sharing::run;
 use crate::common::sharing::run_json;
+use crate::common::sharing::wait_film_copied;
 use crate::common::torrents::MIB;
 use crate::common::torrents::payload;
-use crate::common::torrents::sha256;
+use crate::common::torrents::wait_copied;
 use crate::common::wait_for;
 
 /// How long a friend that is shut out may stay connected.
@@ -118,10 +118,10 @@ fn a_friend_in_the_house_and_one_behind_another_router() {
     let Some(first) = start(&annas, 6881, 0) else { return };
     bert.add("film", &berts, outside.path(), 0);
     bert.wait_seeding("film");
-    assert_same_film(&home.downloads, outside.path());
+    wait_film_copied(&home.downloads, outside.path());
     // qBittorrent tells nobody but the tracker that it is done.
     wait_until_complete(&home, "film", "Anna");
-    assert_same_film(&home.downloads, lan.path());
+    wait_film_copied(&home.downloads, lan.path());
     drop(first);
 
     // A second one, slowly, so that both are in the middle of it.
@@ -151,9 +151,8 @@ fn a_friend_in_the_house_and_one_behind_another_router() {
     let view = run_json(&home, &["swarm", "song.flac"]);
     assert_eq!(of_friend(&view, "Bert"), None, "{view}");
 
-    let all = sha256(&home.downloads.join("song.flac"));
     wait_until_complete(&home, "song.flac", "Anna");
-    assert_eq!(sha256(&lan.path().join("song.flac")), all);
+    wait_copied(&home.downloads.join("song.flac"), &lan.path().join("song.flac"));
     assert_eq!(bert.status("song")["progress"], had, "not a byte more");
     for name in ["Anna", "Bert"] {
         assert_eq!(run_json(&home, &["friend", "show", name])["account"]["is_marked"], false);

@@ -20,7 +20,7 @@ use crate::common::torrents::MIB;
 use crate::common::torrents::Recipe;
 use crate::common::torrents::Torrent;
 use crate::common::torrents::payload;
-use crate::common::torrents::sha256;
+use crate::common::torrents::wait_copied;
 use crate::common::wait_for;
 
 /// The seeder's files and the leecher's.
@@ -41,8 +41,8 @@ impl Payload {
     }
 
     #[track_caller]
-    fn assert_arrived_in(&self, folder: &Path) {
-        assert_eq!(sha256(&folder.join("film.mkv")), sha256(&self.here.path().join("film.mkv")));
+    fn wait_arrived_in(&self, folder: &Path) {
+        wait_copied(&self.here.path().join("film.mkv"), &folder.join("film.mkv"));
     }
 }
 
@@ -63,7 +63,7 @@ fn two_sessions_meet(mode: &str, scheme: &str, seed: u64) {
     leecher.add("film", &payload.torrent.file, payload.there.path(), 0);
 
     leecher.wait_seeding("film");
-    payload.assert_arrived_in(payload.there.path());
+    payload.wait_arrived_in(payload.there.path());
     app.stop();
 }
 
@@ -192,7 +192,7 @@ fn aria2_finds_a_seeder_over_http() {
     let Some(mut aria2) = Aria2::start(test, &payload.torrent, there, false) else { return };
 
     aria2.wait_complete();
-    payload.assert_arrived_in(there);
+    payload.wait_arrived_in(there);
     app.stop();
 }
 
@@ -213,7 +213,7 @@ fn aria2_finds_a_seeder_over_udp() {
 
     let Some(mut aria2) = aria2 else { return };
     aria2.wait_complete();
-    source.assert_arrived_in(there);
+    source.wait_arrived_in(there);
     app.stop();
 }
 
@@ -314,7 +314,7 @@ fn a_household_and_a_friend_outside_share_a_torrent() {
         let copy = Payload::announced_to(&announce_at("udp", tracker), 511);
         leecher.add("film", &copy.torrent.file, copy.there.path(), 0);
         leecher.wait_seeding("film");
-        source.assert_arrived_in(copy.there.path());
+        source.wait_arrived_in(copy.there.path());
     }
     app.stop();
 }

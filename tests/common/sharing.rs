@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::common::app::Home;
 use crate::common::torrents::payload;
-use crate::common::torrents::sha256;
+use crate::common::torrents::wait_copied;
 
 /// A home whose tracker listens on loopback.
 pub(crate) fn home() -> Home {
@@ -66,10 +66,11 @@ pub(crate) fn key_of(invitation: &Value) -> String {
     url.rsplit('/').next().unwrap().to_owned()
 }
 
+/// Waits until a foreign client has written all of the film, and nothing else.
 #[track_caller]
-pub(crate) fn assert_same_film(one: &Path, other: &Path) {
+pub(crate) fn wait_film_copied(original: &Path, copy: &Path) {
     for file in ["film.mkv", "extras/notes.txt"] {
-        assert_eq!(sha256(&one.join("film").join(file)), sha256(&other.join("film").join(file)));
+        wait_copied(&original.join("film").join(file), &copy.join("film").join(file));
     }
-    assert!(!other.join("film/.DS_Store").exists());
+    assert!(!copy.join("film/.DS_Store").exists());
 }

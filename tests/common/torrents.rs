@@ -11,6 +11,7 @@ use crate::common::bencode::Value;
 use crate::common::bencode::dict;
 use crate::common::bencode::text;
 use crate::common::random::Random;
+use crate::common::wait_for;
 
 pub(crate) const KIB: usize = 1 << 10;
 pub(crate) const MIB: usize = 1 << 20;
@@ -157,6 +158,16 @@ pub(crate) fn sha256(path: &Path) -> String {
     let content = fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     // The two crates are built on different versions of the trait.
     hex(&<sha2::Sha256 as sha2::Digest>::digest(content))
+}
+
+/// Waits until a foreign client's copy of a file is like the original: it counts a piece, and calls
+/// itself complete, before the bytes are written.
+#[track_caller]
+pub(crate) fn wait_copied(original: &Path, copy: &Path) {
+    let wanted = sha256(original);
+    wait_for(&format!("{} is written", copy.display()), || {
+        (copy.is_file() && sha256(copy) == wanted).then_some(())
+    });
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
